@@ -1,0 +1,1 @@
+//! Speaks to Discord: gateway, normalised events, REST through our own egress.

@@ -1,0 +1,1 @@
+//! Brings plugins alive: bus, router, session, broker.

@@ -1,0 +1,1 @@
+//! What a plugin package must contain. Pure: bytes in, findings out.

@@ -1,0 +1,2 @@
+//! The launcher as a program of its own, for tests and tools.
+fn main() {}

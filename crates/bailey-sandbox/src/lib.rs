@@ -1,0 +1,1 @@
+//! Starts, limits, watches and kills one untrusted process. The only unsafe code.

@@ -1,0 +1,1 @@
+//! A simulated Discord: gateway, REST, people to act as, a clock.

@@ -1,0 +1,1 @@
+//! The platform's own records in PostgreSQL, and the private cluster Bailey manages.

@@ -1,0 +1,1 @@
+//! For tests only: throwaway PostgreSQL, real SDK environments, fixture plugins.

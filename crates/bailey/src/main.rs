@@ -1,0 +1,2 @@
+//! The bailey binary.
+fn main() {}
