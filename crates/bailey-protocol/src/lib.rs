@@ -1,1 +1,31 @@
-//! The words between Bailey and a plugin: ids, capabilities, events, methods, errors, limits. Pure data.
+//! The words between Bailey and a plugin: ids, capabilities, events, methods, errors, limits.
+//!
+//! Pure data and pure functions. Nothing here reads a clock, touches the network or knows how a
+//! plugin is run. Wire shapes live here and nowhere else, so that a question about what a plugin
+//! sends or sees is answered in one crate.
+//!
+//! Start at [`frame`] (what a line is), then [`method`] (what a plugin may ask), [`event`] (what
+//! it is told) and [`error`] (how a refusal is worded so that every SDK version understands it).
+
+pub mod capability;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod host_message;
+pub mod id;
+pub mod limits;
+pub mod method;
+pub mod params;
+pub mod tenant;
+pub mod time;
+
+pub use capability::{Capability, CapabilitySet, Grant, Grants};
+pub use error::CallError;
+pub use event::{Event, EventKind};
+pub use id::{
+    ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId, PluginId, RoleId, UserId,
+};
+pub use method::Method;
+pub use params::Params;
+pub use tenant::Tenant;
+pub use time::{Clock, Timestamp};

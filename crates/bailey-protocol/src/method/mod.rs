@@ -1,0 +1,154 @@
+//! What a plugin may ask, one module a family: typed parameters and results.
+
+pub mod discord;
+pub mod interaction;
+pub mod kv;
+pub mod log;
+pub mod message;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CallError;
+use crate::params::Params;
+
+macro_rules! methods {
+    ($($variant:ident = $text:literal,)*) => {
+        /// A method of the host, as a closed set.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Method {
+            $(#[doc = concat!("`", $text, "`")] $variant,)*
+        }
+
+        impl Method {
+            /// Every method.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        impl FromStr for Method {
+            type Err = CallError;
+            fn from_str(text: &str) -> Result<Self, CallError> {
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err(CallError::UnknownMethod(text.chars().take(80).collect())),
+                }
+            }
+        }
+    };
+}
+
+methods! {
+    KvGet = "kv.get",
+    KvPut = "kv.put",
+    KvDelete = "kv.del",
+    KvIncrement = "kv.increment",
+    KvDecrement = "kv.decr",
+    KvList = "kv.list",
+    KvGetMany = "kv.mget",
+    KvPutMany = "kv.mput",
+    KvListValues = "kv.list_values",
+    DiscordSendMessage = "discord.send_message",
+    InteractionRespond = "interaction.respond",
+    InteractionDefer = "interaction.defer",
+    InteractionFollowup = "interaction.followup",
+    InteractionSendModal = "interaction.send_modal",
+    PluginLog = "plugin.log",
+    EventAck = "event.ack",
+    EventFail = "event.fail",
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The result of a method that returns nothing. Always an object: wrappers test for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Done {
+    ok: bool,
+}
+
+impl Done {
+    /// `{"ok": true}`
+    pub const OK: Self = Self { ok: true };
+}
+
+/// Which events an `event.ack` or `event.fail` names, in the shapes of all SDK versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventIds {
+    /// The events, in the order written.
+    pub ids: Vec<String>,
+    /// Whether the plugin used the single form: for `event.ack` that means nobody handled it.
+    pub single: bool,
+}
+
+impl EventIds {
+    /// Reads `event_ids: [..]` or `event_id`.
+    ///
+    /// # Errors
+    /// [`CallError::Validation`] when neither is there.
+    pub fn parse(params: &Params) -> Result<Self, CallError> {
+        let texts = |raw: Vec<IdText>| raw.into_iter().map(|id| id.0).collect::<Vec<_>>();
+        if let Some(ids) = params.optional::<Vec<IdText>>("event_ids", "a list of event ids")? {
+            return Ok(Self { ids: texts(ids), single: false });
+        }
+        let id = params.required::<IdText>("event_id", "an event id")?;
+        Ok(Self { ids: vec![id.0], single: true })
+    }
+}
+
+/// An id written as a string or as a number.
+#[derive(Deserialize)]
+#[serde(from = "StringOrNumber")]
+struct IdText(String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StringOrNumber {
+    Text(String),
+    Number(i64),
+}
+
+impl From<StringOrNumber> for IdText {
+    fn from(id: StringOrNumber) -> Self {
+        match id {
+            StringOrNumber::Text(text) => Self(text),
+            StringOrNumber::Number(number) => Self(number.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn ids(text: &str) -> Result<EventIds, CallError> {
+        let raw = RawValue::from_string(text.to_owned()).unwrap();
+        EventIds::parse(&Params::parse(Some(&raw))?)
+    }
+
+    #[test]
+    fn acks_are_read_in_both_shapes() {
+        assert_eq!(ids(r#"{"event_ids":["a","b"]}"#).unwrap().ids, ["a", "b"]);
+        assert!(ids(r#"{"event_id":"a"}"#).unwrap().single);
+        assert!(ids("{}").is_err());
+    }
+
+    #[test]
+    fn every_method_reads_back() {
+        for method in Method::ALL {
+            assert_eq!(method.as_str().parse::<Method>().unwrap(), *method);
+        }
+        assert_eq!("x.y".parse::<Method>().unwrap_err().to_string(), "unknown method: x.y");
+    }
+}
