@@ -1,0 +1,186 @@
+//! The control group of one process.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::Hierarchy;
+use crate::{
+    error::{Layer, LayerError},
+    limits::Limits,
+};
+
+/// Length of a processor accounting period in microseconds.
+const PERIOD_MICROSECONDS: u64 = 100_000;
+
+/// One group (one folder per hierarchy). The folders stay until [`Group::remove`].
+#[derive(Debug)]
+pub(crate) struct Group {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Version2(PathBuf),
+    Version1 { memory: PathBuf, pids: PathBuf, cpu: PathBuf },
+}
+
+impl Group {
+    /// Makes the group with memory and thread limits. The processor limit comes with
+    /// [`Group::limit_processor`], so that it does not slow the start.
+    pub(crate) fn create(hierarchy: &Hierarchy, name: &str, limits: &Limits) -> Result<Self, LayerError> {
+        let kind = match hierarchy {
+            Hierarchy::Version2 { parent } => Kind::Version2(parent.join(name)),
+            Hierarchy::Version1 { memory, pids, cpu } => {
+                Kind::Version1 { memory: memory.join(name), pids: pids.join(name), cpu: cpu.join(name) }
+            }
+        };
+        let group = Self { kind };
+        group.set_up(limits).inspect_err(|_| {
+            let _best_effort = group.remove();
+        })?;
+        Ok(group)
+    }
+
+    fn set_up(&self, limits: &Limits) -> Result<(), LayerError> {
+        for folder in self.folders() {
+            match fs::create_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(failed(format!("cannot make group {}: {error}", folder.display())));
+                }
+                _ => {}
+            }
+        }
+        match &self.kind {
+            Kind::Version2(folder) => {
+                write(&folder.join("memory.max"), limits.memory_bytes)?;
+                if folder.join("memory.swap.max").exists() {
+                    write(&folder.join("memory.swap.max"), 0)?; // absent when the kernel has no swap
+                }
+                write(&folder.join("memory.oom.group"), 1)?;
+                write(&folder.join("pids.max"), limits.pids)
+            }
+            Kind::Version1 { memory, pids, .. } => {
+                write(&memory.join("memory.limit_in_bytes"), limits.memory_bytes)?;
+                let with_swap = memory.join("memory.memsw.limit_in_bytes");
+                if with_swap.exists() {
+                    write(&with_swap, limits.memory_bytes)?;
+                } else {
+                    write(&memory.join("memory.swappiness"), 0)?;
+                }
+                write(&pids.join("pids.max"), limits.pids)
+            }
+        }
+    }
+
+    /// Limits the processor share from now on.
+    pub(crate) fn limit_processor(&self, percent: u32) -> Result<(), LayerError> {
+        let quota = PERIOD_MICROSECONDS * u64::from(percent) / 100;
+        match &self.kind {
+            Kind::Version2(folder) => {
+                write(&folder.join("cpu.max"), format!("{quota} {PERIOD_MICROSECONDS}"))
+            }
+            Kind::Version1 { cpu, .. } => {
+                write(&cpu.join("cpu.cfs_period_us"), PERIOD_MICROSECONDS)?;
+                write(&cpu.join("cpu.cfs_quota_us"), quota)
+            }
+        }
+    }
+
+    /// The files a process writes `0` to in order to join.
+    pub(crate) fn procs_files(&self) -> Vec<PathBuf> {
+        self.folders().into_iter().map(|folder| folder.join("cgroup.procs")).collect()
+    }
+
+    /// How often the kernel killed in this group because of its memory limit.
+    pub(crate) fn memory_kills(&self) -> u64 {
+        let file = match &self.kind {
+            Kind::Version2(folder) => folder.join("memory.events"),
+            Kind::Version1 { memory, .. } => memory.join("memory.oom_control"),
+        };
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// Sends SIGKILL to everything in the group. `true` when there was nothing left to kill.
+    pub(crate) fn kill(&self) -> bool {
+        kill_members(&self.folders())
+    }
+
+    /// Removes the group. Fails while anything lives in it.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        let mut result = Ok(());
+        for folder in self.folders() {
+            match fs::remove_dir(folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
+                _ => {}
+            }
+        }
+        result
+    }
+
+    /// Each folder once.
+    fn folders(&self) -> Vec<&PathBuf> {
+        match &self.kind {
+            Kind::Version2(folder) => vec![folder],
+            Kind::Version1 { memory, pids, cpu } => {
+                let mut all = vec![memory, pids, cpu];
+                all.dedup();
+                all
+            }
+        }
+    }
+}
+
+/// Sends SIGKILL to every process of these groups. `true` when they were all empty.
+pub(super) fn kill_members<P: AsRef<Path>>(folders: &[P]) -> bool {
+    let mut empty = true;
+    for folder in folders.iter().map(AsRef::as_ref) {
+        // Version 2 from Linux 5.14: all at once, including what is being made this moment.
+        let _only_there_on_version_2 = fs::OpenOptions::new()
+            .write(true)
+            .open(folder.join("cgroup.kill"))
+            .and_then(|mut file| io::Write::write_all(&mut file, b"1"));
+        let members = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        for pid in members.lines().filter_map(|line| line.trim().parse().ok()) {
+            empty = false;
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _already_gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+    empty
+}
+
+fn write(file: &Path, value: impl ToString) -> Result<(), LayerError> {
+    let value = value.to_string();
+    fs::write(file, &value)
+        .map_err(|error| failed(format!("cannot write {value} to {}: {error}", file.display())))
+}
+
+fn failed(reason: String) -> LayerError {
+    LayerError::new(Layer::CgroupLimits, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 2 cannot be had on every machine; its file names and values can be checked anywhere.
+    #[test]
+    fn version_2_writes_the_kernels_files() {
+        let parent = tempfile::tempdir().unwrap();
+        let hierarchy = Hierarchy::Version2 { parent: parent.path().to_owned() };
+        let group = Group::create(&hierarchy, "one", &Limits::default()).unwrap();
+        group.limit_processor(50).unwrap();
+        let read = |name: &str| fs::read_to_string(parent.path().join("one").join(name)).unwrap();
+        assert_eq!(read("memory.max"), "134217728");
+        assert_eq!(read("memory.oom.group"), "1");
+        assert_eq!(read("pids.max"), "64");
+        assert_eq!(read("cpu.max"), "50000 100000");
+        fs::write(parent.path().join("one/memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
+        assert_eq!(group.memory_kills(), 1);
+        assert_eq!(group.procs_files(), [parent.path().join("one/cgroup.procs")]);
+    }
+}

@@ -1,0 +1,50 @@
+//! The words between host and launcher: one plan in, reports out, as JSON lines.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Layer, limits::Limits};
+
+/// Everything the launcher needs to know. The host checked it; the launcher trusts it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Who the process will be.
+    pub(crate) identity: Identity,
+    /// `cgroup.procs` of each group to join.
+    pub(crate) cgroup_procs: Vec<PathBuf>,
+    /// The read-only root, on the host.
+    pub(crate) root: PathBuf,
+    /// The interpreter, inside the root.
+    pub(crate) interpreter: PathBuf,
+    /// Files that may be executed, inside the root: the interpreter and its dynamic loader.
+    pub(crate) executables: Vec<PathBuf>,
+    /// Arguments after the program's name.
+    pub(crate) arguments: Vec<OsString>,
+    /// The whole environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Seen as `/plugin`.
+    pub(crate) plugin_dir: PathBuf,
+    /// Seen as `/packages`.
+    pub(crate) packages_dir: Option<PathBuf>,
+    /// What the process may use. Memory, pids and processor are the host's business.
+    pub(crate) limits: Limits,
+}
+
+/// Who the process will be.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Identity {
+    /// A user and group of its own on the host; the launcher is root.
+    Own(u32),
+    /// The host's ordinary user, alone in a user namespace.
+    Namespace { uid: u32, gid: u32 },
+}
+
+/// What the launcher says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Report {
+    /// The child exists; its pid as the host sees it.
+    Child(i32),
+    /// A wall could not be put up: layer, `errno`, sentence.
+    Failed(Layer, Option<i32>, String),
+}

@@ -1,0 +1,211 @@
+//! The host's side of a start: make the group, start the launcher, hand it the plan, hear whether
+//! the walls are up. Blocking, so it runs on a blocking thread; and therefore never half cancelled.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::Shutdown,
+    os::{fd::AsRawFd, unix::net::UnixStream, unix::process::CommandExt},
+    path::{Path, PathBuf},
+    process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, PidfdFlags};
+
+use crate::{
+    cgroup::{Group, Hierarchy, owner_mark},
+    config::NativeConfig,
+    error::{Layer, LayerError, SpawnError},
+    identity::Identities,
+    janitor::Remains,
+    launcher::{Identity, PLAN_BYTES, Plan, Report},
+    limits::Limits,
+    spawner,
+    spec::ProcessSpec,
+};
+
+/// How long the launcher may be silent. It needs milliseconds; a busy machine may need seconds.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// Most that is read from the launcher.
+const REPORT_BYTES: u64 = 64 * 1024;
+
+/// A process that runs, before it is watched.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: u32,
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
+    pub(crate) limits: Limits,
+    pub(crate) remains: Remains,
+}
+
+/// What all starts of one sandbox share.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    pub(crate) config: NativeConfig,
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) identities: Identities,
+    pub(crate) counter: std::sync::atomic::AtomicU64,
+}
+
+/// Starts one process in the sandbox.
+pub(crate) fn start(workshop: &Workshop, spec: &ProcessSpec) -> Result<Started, SpawnError> {
+    let label = spec.safe_label();
+    spec.check().map_err(|reason| SpawnError::Invalid { label: label.clone(), reason })?;
+    let plugin_dir = folder(&label, &spec.plugin_dir)?;
+    let packages_dir = spec.packages_dir.as_deref().map(|path| folder(&label, path)).transpose()?;
+
+    let mut remains = Remains::new(&label);
+    let identity = if rustix::process::geteuid().is_root() {
+        let lease = workshop
+            .identities
+            .take()
+            .ok_or(SpawnError::OutOfIdentities { count: workshop.identities.count() })?;
+        let id = lease.id;
+        remains.lease = Some(lease);
+        Identity::Own(id)
+    } else {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        Identity::Namespace { uid: uid.as_raw(), gid: gid.as_raw() }
+    };
+    let number = workshop.counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let group =
+        Group::create(&workshop.hierarchy, &format!("{}-{number}-{label}", owner_mark()), &spec.limits)?;
+    let cgroup_procs = group.procs_files();
+    remains.group = Some(group);
+
+    let root = &workshop.config.root;
+    let plan = Plan {
+        identity,
+        cgroup_procs,
+        root: root.path().to_owned(),
+        interpreter: root.interpreter().to_owned(),
+        executables: root.executables().to_vec(),
+        arguments: spec.arguments.clone(),
+        environment: spec.full_environment(),
+        plugin_dir,
+        packages_dir,
+        limits: spec.limits.clone(),
+    };
+    launch(workshop, &plan, remains)
+}
+
+fn launch(workshop: &Workshop, plan: &Plan, mut remains: Remains) -> Result<Started, SpawnError> {
+    let label = remains.label.clone();
+    let host = |attempt: &'static str| {
+        let label = label.clone();
+        move |source: io::Error| SpawnError::Host { label, attempt, source }
+    };
+    let plan_text = serde_json::to_vec(plan).map_err(|error| SpawnError::Invalid {
+        label: label.clone(),
+        reason: format!("a path is not UTF-8: {error}"),
+    })?;
+    if plan_text.len() as u64 > PLAN_BYTES {
+        return Err(SpawnError::Invalid {
+            label,
+            reason: format!("its description is larger than {PLAN_BYTES} bytes"),
+        });
+    }
+    let (mut control, theirs) = UnixStream::pair().map_err(host("cannot make the control socket"))?;
+    control.set_read_timeout(Some(DEADLINE)).map_err(host("cannot set a deadline"))?;
+    control.set_write_timeout(Some(DEADLINE)).map_err(host("cannot set a deadline"))?;
+
+    let launcher = &workshop.config.launcher;
+    let mut child = spawner::spawn(command(launcher, &theirs)).map_err(|error| {
+        LayerError::new(Layer::Launcher, format!("cannot start {}: {error}", launcher.program.display()))
+    })?;
+    drop(theirs);
+    let outcome = converse(&mut control, &plan_text, &mut remains);
+    drop(control);
+    if outcome.is_err() {
+        let _already_gone = child.kill();
+    }
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // It has ended, or was killed above: this does not take long.
+    let status = child.wait().map_err(host("cannot collect the launcher"))?;
+    let pid = outcome.map_err(|failure| failure.explain(&label, status))?;
+    Ok(Started { pid, stdin, stdout, stderr, limits: plan.limits.clone(), remains })
+}
+
+#[expect(clippy::disallowed_methods, reason = "starting processes is what this crate is for")]
+fn command(launcher: &crate::config::Launcher, control: &UnixStream) -> Command {
+    let descriptor = control.as_raw_fd();
+    let mut command = Command::new(&launcher.program);
+    command
+        .arg(&launcher.first_argument)
+        .arg(descriptor.to_string())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let inherit = move || {
+        // SAFETY: fcntl is safe between fork and exec, and touches no memory. The descriptor is
+        // open: the caller keeps it until the process has started.
+        if unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) } < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    };
+    // SAFETY: the closure makes one system call and nothing else. Clearing the flag only in the
+    // child means that no other process the host starts at this moment inherits the socket.
+    unsafe { command.pre_exec(inherit) };
+    command
+}
+
+/// What went wrong while talking with the launcher.
+enum Trouble {
+    Silent,
+    Layer(Layer, String),
+    Ended,
+}
+
+impl Trouble {
+    fn explain(self, label: &str, status: std::process::ExitStatus) -> SpawnError {
+        match self {
+            Self::Silent => SpawnError::TimedOut { label: label.to_owned(), seconds: DEADLINE.as_secs() },
+            Self::Layer(layer, reason) => LayerError::new(layer, reason).into(),
+            Self::Ended => {
+                let reason = format!("the launcher ended without a word ({status})");
+                LayerError::new(Layer::Launcher, reason).into()
+            }
+        }
+    }
+}
+
+/// Sends the plan and hears the reports until the socket closes. Returns the process's pid.
+fn converse(control: &mut UnixStream, plan: &[u8], remains: &mut Remains) -> Result<u32, Trouble> {
+    // A launcher that ended early shows in its reports, or in their absence.
+    let _reports_tell = control.write_all(plan).and_then(|()| control.shutdown(Shutdown::Write));
+    let mut pid = None;
+    let mut failure = None;
+    for line in BufReader::new(Read::take(&*control, REPORT_BYTES)).lines() {
+        let line = line.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::Silent,
+            _ => Trouble::Ended,
+        })?;
+        match serde_json::from_str(&line) {
+            Ok(Report::Child(child)) => {
+                // Our own child and not collected yet, so the number cannot be anyone else's.
+                let child = Pid::from_raw(child).ok_or(Trouble::Ended)?;
+                remains.process = rustix::process::pidfd_open(child, PidfdFlags::empty()).ok();
+                pid = Some(child.as_raw_nonzero().get().cast_unsigned());
+            }
+            Ok(Report::Failed(layer, _, reason)) => failure = failure.or(Some(Trouble::Layer(layer, reason))),
+            Err(_) => return Err(Trouble::Ended),
+        }
+    }
+    match (failure, pid) {
+        (Some(failure), _) => Err(failure),
+        (None, Some(pid)) if remains.process.is_some() => Ok(pid),
+        _ => Err(Trouble::Ended),
+    }
+}
+
+/// The folder's real path, or why it cannot be used.
+fn folder(label: &str, path: &Path) -> Result<PathBuf, SpawnError> {
+    let failed = |source| SpawnError::Folder { label: label.to_owned(), path: path.to_owned(), source };
+    let real = std::fs::canonicalize(path).map_err(failed)?;
+    if real.is_dir() { Ok(real) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+}
