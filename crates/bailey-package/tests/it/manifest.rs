@@ -1,0 +1,133 @@
+//! What `manifest.json` may say.
+
+use bailey_package::Code;
+use bailey_protocol::Capability;
+use serde_json::json;
+
+use crate::{errors, warnings, with_manifest};
+
+/// A manifest with these further fields.
+fn more(fields: serde_json::Value) -> String {
+    let mut manifest = json!({"id": "demo", "name": "Demo", "version": "0.1.0"});
+    manifest.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    manifest.to_string()
+}
+
+#[test]
+fn broken_json_is_shown_with_its_line_and_column() {
+    let findings = with_manifest("{\n  \"id\": \"demo\",\n  \"name\" \"Demo\"\n}").unwrap_err();
+    let shown = findings.to_string();
+    assert_eq!(
+        shown,
+        "manifest.json:3:10: [manifest_invalid_json] `manifest.json` is not valid JSON: expected `:`.\n  \
+         hint: look at that place for a missing or extra comma, quote or bracket"
+    );
+    assert_eq!(
+        serde_json::to_value(findings.iter().next().unwrap()).unwrap()["code"],
+        json!("manifest_invalid_json")
+    );
+}
+
+#[test]
+fn each_broken_manifest_has_its_code() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (manifest, codes) in [
+        ("", vec![Code::ManifestInvalidJson]),
+        ("[]", vec![Code::ManifestNotObject]),
+        (&deep, vec![Code::ManifestInvalidJson]),
+        ("{}", vec![Code::ManifestMissingField, Code::ManifestMissingField, Code::ManifestMissingField]),
+        (r#"{"id": "demo", "name": " ", "version": "1"}"#, vec![Code::ManifestMissingField]),
+        (r#"{"id": "Demo!", "name": "x", "version": "1"}"#, vec![Code::ManifestPluginId]),
+        (r#"{"id": "demo", "name": "x", "version": 1.0}"#, vec![Code::ManifestFieldType]),
+        (&more(json!({"capabilities": "storage:kv"})), vec![Code::CapabilitiesNotList]),
+        (&more(json!({"capabilities_required": [5]})), vec![Code::CapabilityMalformed]),
+        (&more(json!({"slash_commands": {}})), vec![Code::CommandDefinitionsNotList]),
+        (&more(json!({"slash_commands": ["greet"]})), vec![Code::CommandMalformed]),
+        (&more(json!({"slash_commands": [{"name": "a b"}]})), vec![Code::CommandNameInvalid]),
+        (&more(json!({"slash_commands": [{"name": "a"}, {"name": "A"}]})), vec![Code::CommandDuplicate]),
+    ] {
+        assert_eq!(errors(with_manifest(manifest)), codes, "{}", &manifest[..manifest.len().min(100)]);
+    }
+    let bad_text = crate::zip_of(&[("manifest.json", b"{\n\"id\": \"\xff\"}"), ("__main__.py", b"")]);
+    let findings = bailey_package::Package::from_zip(&bad_text).unwrap_err();
+    let finding = findings.iter().next().unwrap();
+    assert_eq!((finding.code, finding.line), (Code::ManifestEncoding, Some(2)));
+}
+
+#[test]
+fn capabilities_are_the_union_of_every_spelling_and_of_what_is_implied() {
+    let package = with_manifest(&more(json!({
+        "capabilities_required": ["storage:kv", " discord:read "],
+        "capabilities_requested": ["storage:kv"],
+        "requested_capabilities": ["discord:add_reaction", "events:member_join"],
+        "capabilities": ["kv:write", "strange"],
+        "proxy_domains_requested": ["API.example.com"],
+        "proxy_domains": ["example.org", "api.example.com"],
+        "slash_commands": [{"name": "Greet", "description": "", "options": null, "nsfw": true}],
+        "whatever": {"is": "ignored"},
+    })))
+    .unwrap();
+    let manifest = &package.manifest;
+    assert_eq!(
+        manifest.capabilities.names(),
+        ["discord:add_reaction", "discord:read", "interaction:respond", "proxy:http", "storage:kv"]
+    );
+    assert_eq!(manifest.unknown_capabilities, ["events:member_join", "strange"]);
+    assert_eq!(manifest.proxy_domains, ["api.example.com", "example.org"]);
+    assert_eq!(manifest.commands[0].name, "greet");
+    assert_eq!(
+        serde_json::Value::Object(manifest.commands[0].definition.clone()),
+        json!({"name": "greet", "description": "No description", "nsfw": true})
+    );
+    assert_eq!(manifest.document["whatever"]["is"], json!("ignored"));
+    assert_eq!(
+        warnings(&package),
+        [Code::CapabilityUnknown, Code::CapabilityUnknown, Code::CommandNotLowercase]
+    );
+}
+
+#[test]
+fn an_empty_manifest_grants_nothing() {
+    let package = with_manifest(&more(json!({"capabilities": null, "slash_commands": []}))).unwrap();
+    assert_eq!(package.manifest.capabilities.names(), [""; 0]);
+    assert!(package.warnings.is_empty());
+    assert!(!package.manifest.capabilities.contains(Capability::InteractionRespond));
+}
+
+#[test]
+fn handlers_without_an_entry_become_plain_commands() {
+    let source = br#"
+@plugin.on_slash_command("declared")
+def a(): pass
+@bot.on_slash_command( 'found-here' )
+def b(): pass
+@plugin.on_slash_command("Capital")
+def c(): pass
+@plugin.on_slash_command(NAME)
+def d(): pass
+@plugin.on_slash_command("two", guild=1)
+def e(): pass
+# @plugin.on_slash_command("commented")
+"#;
+    let manifest = more(json!({"slash_commands": [{"name": "declared", "description": "x"}]}));
+    let package = bailey_package::Package::from_zip(&crate::zip_of(&[
+        ("manifest.json", manifest.as_bytes()),
+        ("__main__.py", b""),
+        ("parts/greeting.py", source),
+        ("notes.txt", source),
+    ]))
+    .unwrap();
+    let names: Vec<_> = package.manifest.commands.iter().map(|command| command.name.as_str()).collect();
+    assert_eq!(names, ["declared", "found-here"]);
+    assert_eq!(warnings(&package), [Code::CommandHandlerNotLowercase, Code::CommandNotDeclared]);
+}
+
+#[test]
+fn a_handler_alone_implies_answering() {
+    let package = bailey_package::Package::from_zip(&crate::zip_of(&[
+        ("manifest.json", crate::MANIFEST.as_bytes()),
+        ("__main__.py", b"@plugin.on_slash_command(\"hi\")\n"),
+    ]))
+    .unwrap();
+    assert!(package.manifest.capabilities.contains(Capability::InteractionRespond));
+}
