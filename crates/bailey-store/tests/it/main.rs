@@ -1,0 +1,5 @@
+//! The store and the private cluster against a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error is over")]
+
+mod cluster;
+mod records;
