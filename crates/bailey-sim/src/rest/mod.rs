@@ -1,0 +1,196 @@
+//! Discord's REST API v10, as far as it is simulated. This file is the table of routes and what every request passes
+//! through: the log, faults, who is asking, rate limits. One file per kind of thing beside it.
+
+mod applications;
+mod body;
+mod channels;
+pub(crate) mod faults;
+mod guilds;
+mod interactions;
+pub(crate) mod limits;
+pub(crate) mod log;
+mod reactions;
+
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, Path, Request, State as Extract};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::clock::Snowflake;
+use crate::error::ApiError;
+use crate::shared::{Shared, lock};
+use faults::Fault;
+
+/// Largest request body.
+pub(crate) const MOST_BODY: usize = 25 * 1024 * 1024;
+
+type Answer = Result<Response, ApiError>;
+type Sim = Extract<Arc<Shared>>;
+
+/// Everything under `/api/v10`.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/gateway", get(applications::gateway))
+        .route("/gateway/bot", get(applications::gateway_bot))
+        .route("/users/{user}", get(guilds::user))
+        .route("/applications/@me", get(applications::me))
+        .route("/oauth2/applications/@me", get(applications::me))
+        .route(
+            "/applications/{application}/commands",
+            get(applications::global_list)
+                .put(applications::global_overwrite)
+                .post(applications::global_create),
+        )
+        .route(
+            "/applications/{application}/commands/{command}",
+            get(applications::global_one).delete(applications::global_delete),
+        )
+        .route(
+            "/applications/{application}/guilds/{guild}/commands",
+            get(applications::guild_list).put(applications::guild_overwrite).post(applications::guild_create),
+        )
+        .route(
+            "/applications/{application}/guilds/{guild}/commands/{command}",
+            get(applications::guild_one).delete(applications::guild_delete),
+        )
+        .route("/channels/{channel}", get(channels::channel))
+        .route("/channels/{channel}/typing", post(channels::typing))
+        .route("/channels/{channel}/messages", get(channels::list).post(channels::create))
+        .route("/channels/{channel}/messages/bulk-delete", post(channels::bulk_delete))
+        .route(
+            "/channels/{channel}/messages/{message}",
+            get(channels::one).patch(channels::edit).delete(channels::delete),
+        )
+        .route("/channels/{channel}/messages/{message}/reactions/{emoji}", get(reactions::list))
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}/{user}",
+            put(reactions::add).delete(reactions::remove),
+        )
+        .route("/guilds/{guild}", get(guilds::guild))
+        .route("/guilds/{guild}/channels", get(guilds::channels))
+        .route("/guilds/{guild}/roles", get(guilds::roles))
+        .route("/guilds/{guild}/members", get(guilds::members))
+        .route("/guilds/{guild}/members/search", get(guilds::search))
+        .route("/guilds/{guild}/members/{user}", get(guilds::member))
+        .route("/interactions/{interaction}/{token}/callback", post(interactions::callback))
+        .route("/webhooks/{application}/{token}", post(interactions::follow_up))
+        .route(
+            "/webhooks/{application}/{token}/messages/{message}",
+            get(interactions::message).patch(interactions::edit).delete(interactions::delete),
+        )
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(from_fn_with_state(Arc::clone(shared), pass))
+}
+
+/// What every request goes through, outermost first: log, faults, authorization, limits.
+async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let began = Instant::now();
+    let fault = lock(&shared.faults).matching(&method, &path);
+    let response = match fault {
+        Some(Fault::Status { status, body }) => plain_fault(status, body),
+        Some(Fault::RateLimit { retry_after, scope, global }) => limits::refused(retry_after, scope, global),
+        Some(Fault::AppliedBut { status }) => {
+            guarded(&shared, &method, &path, request, next).await;
+            plain_fault(status, None)
+        }
+        Some(Fault::Delay { milliseconds }) => {
+            tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+            guarded(&shared, &method, &path, request, next).await
+        }
+        None => guarded(&shared, &method, &path, request, next).await,
+    };
+    lock(&shared.log).push(log::Entry {
+        at_ms: shared.clock.now_ms(),
+        method: method.to_string(),
+        path: log::without_token(&path),
+        status: response.status().as_u16(),
+        milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    response
+}
+
+fn plain_fault(status: u16, body: Option<Value>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match body {
+        Some(body) => (status, Json(body)).into_response(),
+        // Discord's edge answers with a page, not with JSON, when it fails itself.
+        None if status.is_server_error() => {
+            let page =
+                format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>");
+            (status, [(header::CONTENT_TYPE, "text/html")], page).into_response()
+        }
+        None => (status, Json(json!({"message": status.to_string(), "code": 0}))).into_response(),
+    }
+}
+
+async fn guarded(
+    shared: &Arc<Shared>,
+    method: &Method,
+    path: &str,
+    request: Request,
+    next: Next,
+) -> Response {
+    let by_token = path.starts_with("/interactions/") || path.starts_with("/webhooks/");
+    if !by_token && path != "/gateway" && !authorized(shared, request.headers()) {
+        return ApiError::unauthorized().into_response();
+    }
+    let outcome = lock(&shared.limits).take(method, path, by_token);
+    let headers = match outcome {
+        Ok(headers) => headers,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let mut response = next.run(request).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        response = ApiError::request_too_large().into_response();
+    }
+    response.headers_mut().extend(headers);
+    response
+}
+
+fn authorized(shared: &Arc<Shared>, headers: &HeaderMap) -> bool {
+    let given = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    let expected = format!("Bot {}", shared.state().application.token);
+    given == expected.as_bytes()
+}
+
+/// An id in a path; anything else is what Discord calls an invalid form.
+fn id(text: &str, field: &str) -> Result<Snowflake, ApiError> {
+    text.parse().map_err(|_| {
+        let text = format!("Value \"{text}\" is not snowflake.");
+        crate::error::FieldErrors::one(field, "NUMBER_TYPE_COERCE", text)
+    })
+}
+
+fn ok(body: Value) -> Response {
+    Json(body).into_response()
+}
+
+fn no_content() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// Uploaded files, under the URLs that attachments carry. Needs no authorization, like Discord's CDN.
+pub(crate) async fn attachment(
+    Extract(shared): Sim,
+    Path((_, attachment, _)): Path<(String, String, String)>,
+) -> Response {
+    let file = attachment.parse().ok().and_then(|id| shared.state().file(id));
+    let Some((_, bytes)) = file else { return (StatusCode::NOT_FOUND, "Not Found").into_response() };
+    // Never shown inline: what a plugin uploads must not run as a page of this origin.
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, bytes).into_response()
+}

@@ -1,0 +1,72 @@
+//! What every connection and request of one simulator shares.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::rest::faults::Faults;
+use crate::rest::limits::Limits;
+use crate::rest::log::RequestLog;
+use crate::state::State;
+
+/// Gateway connections at once.
+pub(crate) const MOST_CONNECTIONS: u32 = 64;
+/// Discord's usual heartbeat interval.
+const HEARTBEAT_MS: u64 = 41_250;
+
+/// One simulator's shared parts.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) limits: Mutex<Limits>,
+    pub(crate) faults: Mutex<Faults>,
+    pub(crate) log: Mutex<RequestLog>,
+    pub(crate) connections: Arc<Semaphore>,
+    /// The feed's latest index.
+    pub(crate) feed_changed: watch::Receiver<u64>,
+    /// Counts heartbeats that carried a sequence number.
+    pub(crate) acknowledged: watch::Sender<u64>,
+    pub(crate) stop: CancellationToken,
+    heartbeat_ms: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State, clock: Arc<Clock>, feed_changed: watch::Receiver<u64>) -> Self {
+        Self {
+            state: Mutex::new(state),
+            clock,
+            limits: Mutex::default(),
+            faults: Mutex::default(),
+            log: Mutex::default(),
+            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
+            feed_changed,
+            acknowledged: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            heartbeat_ms: AtomicU64::new(HEARTBEAT_MS),
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The heartbeat interval that the next connection is told.
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn set_heartbeat(&self, interval: Duration) {
+        let interval = u64::try_from(interval.as_millis()).unwrap_or(HEARTBEAT_MS).clamp(10, HEARTBEAT_MS);
+        self.heartbeat_ms.store(interval, Ordering::SeqCst);
+    }
+}
+
+/// Locks, also after a panic elsewhere: every change under these locks is complete or harmless.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,74 @@
+//! People joining and leaving servers.
+
+use serde_json::json;
+
+use super::State;
+use super::feed::Sight;
+use super::model::{Member, User, intent};
+use super::sessions::Dispatch;
+use crate::clock::Snowflake;
+
+/// People the simulator knows at most.
+const MOST_PEOPLE: usize = 10_000;
+
+impl State {
+    /// The person of that name, made when nobody has it; `None` when the simulator is full.
+    pub(crate) fn person_or_new(&mut self, name: &str) -> Option<Snowflake> {
+        if let Some(user) = self.users.values().find(|user| user.name == name && !user.bot) {
+            return Some(user.id);
+        }
+        if self.users.len() >= MOST_PEOPLE {
+            return None;
+        }
+        let id = self.new_id();
+        self.users.insert(id, User { id, name: name.to_owned(), bot: false });
+        Some(id)
+    }
+
+    /// Lets a person into a server; false when they are in it already.
+    pub(crate) fn join(&mut self, guild: Snowflake, person: Snowflake) -> bool {
+        let now = self.clock.now_ms();
+        let Some(entry) = self.guilds.get_mut(&guild) else { return false };
+        if entry.members.contains_key(&person) {
+            return false;
+        }
+        let guild_name = entry.name.clone();
+        entry.members.insert(person, Member::new(person, Vec::new(), now));
+        let mut data = self.render_member(&Member::new(person, Vec::new(), now));
+        if let Some(map) = data.as_object_mut() {
+            map.insert("guild_id".to_owned(), json!(guild));
+        }
+        let intents = intent::GUILD_MEMBERS;
+        self.dispatch(&Dispatch {
+            event: "GUILD_MEMBER_ADD",
+            guild: Some(guild),
+            intents,
+            data,
+            strip: false,
+        });
+        let sight = Sight::MemberJoined { guild: guild_name, person: self.name_of(person) };
+        self.feed.push(now, sight);
+        true
+    }
+
+    /// Lets a person leave a server; false when they are not in it.
+    pub(crate) fn leave(&mut self, guild: Snowflake, person: Snowflake) -> bool {
+        let Some(entry) = self.guilds.get_mut(&guild) else { return false };
+        let guild_name = entry.name.clone();
+        if entry.members.shift_remove(&person).is_none() {
+            return false;
+        }
+        let data = json!({"guild_id": guild, "user": self.render_user(person)});
+        let intents = intent::GUILD_MEMBERS;
+        self.dispatch(&Dispatch {
+            event: "GUILD_MEMBER_REMOVE",
+            guild: Some(guild),
+            intents,
+            data,
+            strip: false,
+        });
+        let sight = Sight::MemberLeft { guild: guild_name, person: self.name_of(person) };
+        self.feed.push(self.clock.now_ms(), sight);
+        true
+    }
+}

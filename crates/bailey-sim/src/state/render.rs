@@ -1,0 +1,333 @@
+//! How things look as Discord's JSON, for REST and gateway alike.
+
+use serde_json::{Map, Value, json};
+
+use super::State;
+use super::model::{Attachment, Channel, Guild, Member, Message, Origin, Role, User, intent};
+use super::sessions::Session;
+use crate::clock::{Snowflake, iso};
+use crate::world::ChannelKind;
+
+/// Largest guild, as Discord's default says.
+const MAX_MEMBERS: u32 = 500_000;
+/// What a bot may upload per file, in bytes.
+const ATTACHMENT_SIZE_LIMIT: u32 = 10 * 1024 * 1024;
+
+pub(crate) fn user(user: &User) -> Value {
+    json!({
+        "id": user.id, "username": user.name, "avatar": null, "discriminator": if user.bot { "0001" } else { "0" },
+        "public_flags": 0, "flags": 0, "bot": user.bot, "banner": null, "accent_color": null,
+        "global_name": if user.bot { Value::Null } else { json!(capitalised(&user.name)) },
+        "avatar_decoration_data": null, "collectibles": null, "primary_guild": null,
+    })
+}
+
+/// `alice` shows as `Alice`.
+pub(crate) fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+pub(crate) fn role(role: &Role) -> Value {
+    let mut json = json!({
+        "id": role.id, "name": role.name, "permissions": role.permissions.to_string(), "position": role.position,
+        "color": 0, "colors": {"primary_color": 0, "secondary_color": null, "tertiary_color": null},
+        "hoist": false, "managed": role.bot.is_some(), "mentionable": false, "icon": null, "unicode_emoji": null,
+        "description": null, "flags": 0,
+    });
+    if let (Some(bot), Some(map)) = (role.bot, json.as_object_mut()) {
+        map.insert("tags".to_owned(), json!({"bot_id": bot}));
+    }
+    json
+}
+
+pub(crate) fn channel(channel: &Channel) -> Value {
+    let mut json = json!({
+        "id": channel.id, "type": channel.kind.number(), "flags": 0, "guild_id": channel.guild, "name": channel.name,
+        "parent_id": null, "position": channel.position, "permission_overwrites": [],
+    });
+    let Some(map) = json.as_object_mut() else { return json };
+    if channel.kind != ChannelKind::Category {
+        map.insert("last_message_id".to_owned(), json!(channel.last_message));
+        map.insert("rate_limit_per_user".to_owned(), json!(0));
+        map.insert("nsfw".to_owned(), json!(false));
+    }
+    if channel.kind == ChannelKind::Text {
+        map.insert("topic".to_owned(), Value::Null);
+        map.insert("last_pin_timestamp".to_owned(), Value::Null);
+    }
+    if channel.kind == ChannelKind::Voice {
+        map.insert("bitrate".to_owned(), json!(64_000));
+        map.insert("user_limit".to_owned(), json!(0));
+        map.insert("rtc_region".to_owned(), Value::Null);
+    }
+    json
+}
+
+/// A member without `user`, as messages carry it.
+pub(crate) fn partial_member(member: &Member) -> Value {
+    json!({
+        "avatar": null, "banner": null, "avatar_decoration_data": null, "collectibles": null,
+        "communication_disabled_until": null, "flags": 0, "joined_at": iso(member.joined_ms), "nick": null,
+        "pending": false, "premium_since": null, "roles": member.roles, "mute": false, "deaf": false,
+    })
+}
+
+pub(crate) fn emoji(emoji: &str) -> Value {
+    json!({"id": null, "name": emoji})
+}
+
+impl State {
+    pub(crate) fn render_user(&self, id: Snowflake) -> Value {
+        self.users.get(&id).map_or(Value::Null, user)
+    }
+
+    pub(crate) fn name_of(&self, id: Snowflake) -> String {
+        self.users.get(&id).map_or_else(|| id.to_string(), |user| user.name.clone())
+    }
+
+    pub(crate) fn render_member(&self, member: &Member) -> Value {
+        let mut json = partial_member(member);
+        if let Some(map) = json.as_object_mut() {
+            map.insert("user".to_owned(), self.render_user(member.user));
+        }
+        json
+    }
+
+    pub(crate) fn render_guild(&self, guild: &Guild) -> Value {
+        json!({
+            "id": guild.id, "name": guild.name, "icon": null, "description": null, "home_header": null,
+            "splash": null, "discovery_splash": null, "features": [], "banner": null, "owner_id": guild.owner,
+            "application_id": null, "region": "deprecated", "afk_channel_id": null, "afk_timeout": 300,
+            "system_channel_id": null, "system_channel_flags": 0, "widget_enabled": false, "widget_channel_id": null,
+            "verification_level": 0, "roles": guild.roles.iter().map(role).collect::<Vec<_>>(),
+            "default_message_notifications": 0, "mfa_level": 0, "explicit_content_filter": 0, "max_presences": null,
+            "max_members": MAX_MEMBERS, "max_stage_video_channel_users": 50, "max_video_channel_users": 25,
+            "vanity_url_code": null, "premium_tier": 0, "premium_subscription_count": 0, "preferred_locale": "en-US",
+            "rules_channel_id": null, "safety_alerts_channel_id": null, "public_updates_channel_id": null,
+            "premium_progress_bar_enabled": false, "nsfw": false, "nsfw_level": 0, "emojis": [], "stickers": [],
+            "incidents_data": null,
+        })
+    }
+
+    /// GUILD_CREATE; as on Discord only the bot is among the members without GUILD_PRESENCES.
+    pub(crate) fn render_guild_create(&self, guild: &Guild, intents: u64) -> Value {
+        let everybody = intents & intent::GUILD_PRESENCES != 0;
+        let members = guild.members.values().filter(|member| everybody || member.user == self.application.id);
+        let members: Vec<Value> = members.map(|member| self.render_member(member)).collect();
+        let channels: Vec<Value> =
+            guild.channels.iter().filter_map(|id| self.channels.get(id)).map(channel).collect();
+        let bot_joined = guild.members.get(&self.application.id).map_or(0, |member| member.joined_ms);
+        let mut json = self.render_guild(guild);
+        if let Some(map) = json.as_object_mut() {
+            let more = json!({
+                "joined_at": iso(bot_joined), "large": false, "unavailable": false, "member_count": guild.members.len(),
+                "voice_states": [], "members": members, "channels": channels, "threads": [], "presences": [],
+                "stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": [],
+            });
+            if let Value::Object(more) = more {
+                map.extend(more);
+            }
+        }
+        json
+    }
+
+    pub(crate) fn application_flags(&self) -> u64 {
+        let allowed = self.application.allowed_privileged;
+        let bit = |intent: u64, flag: u64| if allowed & intent == 0 { 0 } else { flag };
+        bit(intent::GUILD_PRESENCES, 1 << 13)
+            | bit(intent::GUILD_MEMBERS, 1 << 15)
+            | bit(intent::MESSAGE_CONTENT, 1 << 19)
+            | (1 << 23)
+    }
+
+    pub(crate) fn render_application(&self) -> Value {
+        let owner = self.users.values().find(|user| !user.bot).or_else(|| self.users.values().next());
+        json!({
+            "id": self.application.id, "name": self.application.name, "icon": null, "description": "", "type": null,
+            "bot": self.render_user(self.application.id), "summary": "", "bot_public": true,
+            "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": self.application_flags(),
+            "flags_new": self.application_flags().to_string(), "redirect_uris": [],
+            "interactions_endpoint_url": null, "role_connections_verification_url": null,
+            "owner": owner.map(user), "approximate_guild_count": self.bot_guilds().count(),
+            "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
+            "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [], "tags": [],
+            "integration_types_config": {"0": {}},
+        })
+    }
+
+    pub(crate) fn render_ready(&self, session: &Session, guilds: &[Snowflake]) -> Value {
+        let guilds: Vec<Value> = guilds.iter().map(|id| json!({"id": id, "unavailable": true})).collect();
+        let mut bot = self.render_user(self.application.id);
+        if let Some(map) = bot.as_object_mut() {
+            let own = json!({"verified": true, "mfa_enabled": true, "email": null, "locale": "en-US"});
+            if let Value::Object(own) = own {
+                map.extend(own);
+            }
+        }
+        json!({
+            "v": 10, "user_settings": {}, "user": bot, "session_type": "normal", "session_id": session.id,
+            "resume_gateway_url": format!("{}/resume", self.http_base.replacen("http://", "ws://", 1)),
+            "relationships": [], "private_channels": [], "presences": [], "guilds": guilds,
+            "guild_join_requests": [], "geo_ordered_rtc_regions": [], "auth": {},
+            "application": {"id": self.application.id, "flags": self.application_flags()},
+            "shard": [session.shard.0, session.shard.1], "_trace": ["simulator"],
+        })
+    }
+
+    fn render_attachment(&self, channel: Snowflake, attachment: &Attachment, ephemeral: bool) -> Value {
+        let url =
+            format!("{}/attachments/{channel}/{}/{}", self.http_base, attachment.id, attachment.filename);
+        let mut json = json!({
+            "id": attachment.id, "filename": attachment.filename, "size": attachment.size, "url": url,
+            "proxy_url": url, "content_type": attachment.content_type,
+        });
+        if let Some(map) = json.as_object_mut() {
+            if let Some(description) = &attachment.description {
+                map.insert("description".to_owned(), json!(description));
+            }
+            if ephemeral {
+                map.insert("ephemeral".to_owned(), json!(true));
+            }
+        }
+        json
+    }
+
+    /// A message as REST gives it.
+    pub(crate) fn render_message(&self, message: &Message) -> Value {
+        let mut json = self.render_basic_message(message);
+        let (Some(map), Some(target)) = (json.as_object_mut(), message.reply_to) else { return json };
+        let referenced =
+            self.message(message.channel, target).map(|target| self.render_basic_message(target));
+        map.insert("referenced_message".to_owned(), referenced.unwrap_or(Value::Null));
+        json
+    }
+
+    fn render_basic_message(&self, message: &Message) -> Value {
+        let ephemeral = message.ephemeral_to.is_some();
+        let attachments = message.attachments.iter();
+        let attachments: Vec<Value> =
+            attachments.map(|file| self.render_attachment(message.channel, file, ephemeral)).collect();
+        let mut json = json!({
+            "type": message.kind, "content": message.content,
+            "mentions": message.mentions.iter().map(|id| self.render_user(*id)).collect::<Vec<_>>(),
+            "mention_roles": message.mention_roles, "attachments": attachments, "embeds": message.embeds,
+            "timestamp": iso(message.id.created_ms()), "edited_timestamp": message.edited_ms.map(iso),
+            "flags": message.flags, "components": message.components, "id": message.id,
+            "channel_id": message.channel, "author": self.render_user(message.author), "pinned": false,
+            "mention_everyone": message.mention_everyone, "tts": message.tts,
+        });
+        let Some(map) = json.as_object_mut() else { return json };
+        if let Some(nonce) = &message.nonce {
+            map.insert("nonce".to_owned(), nonce.clone());
+        }
+        if let Some(target) = message.reply_to {
+            let reference = json!({
+                "type": 0, "channel_id": message.channel, "message_id": target, "guild_id": message.guild,
+            });
+            map.insert("message_reference".to_owned(), reference);
+        }
+        if !message.reactions.is_empty() {
+            map.insert("reactions".to_owned(), self.render_reactions(message));
+        }
+        if let Some(origin) = &message.origin {
+            self.render_origin(map, message, origin);
+        }
+        json
+    }
+
+    fn render_reactions(&self, message: &Message) -> Value {
+        let one = |reaction: &super::model::Reaction| {
+            json!({
+                "emoji": emoji(&reaction.emoji), "count": reaction.users.len(),
+                "count_details": {"burst": 0, "normal": reaction.users.len()}, "burst_colors": [],
+                "me_burst": false, "me": reaction.users.contains(&self.application.id), "burst_me": false,
+                "burst_count": 0,
+            })
+        };
+        message.reactions.iter().map(one).collect()
+    }
+
+    fn render_origin(&self, map: &mut Map<String, Value>, message: &Message, origin: &Origin) {
+        map.insert("application_id".to_owned(), json!(self.application.id));
+        map.insert("webhook_id".to_owned(), json!(self.application.id));
+        let mut metadata = json!({
+            "id": origin.interaction, "type": origin.kind, "user": self.render_user(origin.user),
+            "authorizing_integration_owners": {"0": message.guild},
+        });
+        if let Some(metadata) = metadata.as_object_mut() {
+            if let Some(original) = origin.original {
+                metadata.insert("original_response_message_id".to_owned(), json!(original));
+            }
+            if let Some(name) = &origin.name {
+                metadata.insert("name".to_owned(), json!(name));
+                metadata.insert("command_type".to_owned(), json!(1));
+            }
+            if origin.kind == 3 {
+                metadata.insert("interacted_message_id".to_owned(), json!(origin.interacted_message));
+            }
+        }
+        map.insert("interaction_metadata".to_owned(), metadata);
+        if let Some(name) = &origin.name {
+            let legacy = json!({
+                "id": origin.interaction, "type": origin.kind, "name": name, "user": self.render_user(origin.user),
+            });
+            map.insert("interaction".to_owned(), legacy);
+        }
+    }
+
+    /// A message as the gateway gives it: with the server, the author's membership and that of those mentioned.
+    pub(crate) fn render_gateway_message(&self, message: &Message) -> Value {
+        let mut json = self.render_message(message);
+        let (Some(map), Some(guild)) = (json.as_object_mut(), self.guilds.get(&message.guild)) else {
+            return json;
+        };
+        map.insert("guild_id".to_owned(), json!(guild.id));
+        if message.origin.is_none()
+            && let Some(member) = guild.members.get(&message.author)
+        {
+            map.insert("member".to_owned(), partial_member(member));
+        }
+        let with_member = |id: &Snowflake| {
+            let mut user = self.render_user(*id);
+            if let (Some(user), Some(member)) = (user.as_object_mut(), guild.members.get(id)) {
+                user.insert("member".to_owned(), partial_member(member));
+            }
+            user
+        };
+        map.insert("mentions".to_owned(), message.mentions.iter().map(with_member).collect());
+        json
+    }
+
+    /// The `member` of interactions: with user and permissions.
+    pub(crate) fn render_interaction_member(&self, guild: &Guild, user: Snowflake) -> Value {
+        let Some(member) = guild.members.get(&user) else { return Value::Null };
+        let mut json = self.render_member(member);
+        if let Some(map) = json.as_object_mut() {
+            map.insert("permissions".to_owned(), json!(guild.permissions(user).to_string()));
+        }
+        json
+    }
+
+    /// What every interaction carries.
+    pub(crate) fn interaction_surroundings(
+        &self,
+        guild: &Guild,
+        at: &Channel,
+        user: Snowflake,
+    ) -> Map<String, Value> {
+        let mut shown = channel(at);
+        if let Some(map) = shown.as_object_mut() {
+            map.insert("permissions".to_owned(), json!(guild.permissions(user).to_string()));
+        }
+        let json = json!({
+            "application_id": self.application.id, "version": 1, "guild_id": guild.id,
+            "guild": {"id": guild.id, "locale": "en-US", "features": []}, "guild_locale": "en-US", "locale": "en-US",
+            "channel_id": at.id, "channel": shown, "member": self.render_interaction_member(guild, user),
+            "app_permissions": guild.permissions(self.application.id).to_string(), "entitlements": [],
+            "authorizing_integration_owners": {"0": guild.id}, "context": 0,
+            "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
+        });
+        if let Value::Object(map) = json { map } else { Map::new() }
+    }
+}
