@@ -3,27 +3,23 @@
 use std::{
     collections::BTreeSet,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
-/// The free and taken ids of one host.
-#[derive(Debug, Clone)]
+/// The ids that living processes of this host have, whichever sandbox started them.
+static TAKEN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// A range of ids to hand out.
+#[derive(Debug)]
 pub(crate) struct Identities {
     range: Range<u32>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct State {
-    taken: BTreeSet<u32>,
-    next: u32,
+    next: Mutex<u32>,
 }
 
 /// One id, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) id: u32,
-    state: Arc<Mutex<State>>,
 }
 
 impl Identities {
@@ -32,7 +28,7 @@ impl Identities {
     pub(crate) fn new(range: Range<u32>, spread: u32) -> Self {
         let length = range.end.saturating_sub(range.start).max(1);
         let next = range.start + spread.wrapping_mul(61) % length;
-        Self { range, state: Arc::new(Mutex::new(State { taken: BTreeSet::new(), next })) }
+        Self { range, next: Mutex::new(next) }
     }
 
     /// How many ids there are.
@@ -42,12 +38,13 @@ impl Identities {
 
     /// An id nobody has, the least recently tried first, or `None` when all are taken.
     pub(crate) fn take(&self) -> Option<Lease> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in self.range.clone() {
-            let id = state.next;
-            state.next = if id + 1 >= self.range.end { self.range.start } else { id + 1 };
-            if state.taken.insert(id) {
-                return Some(Lease { id, state: Arc::clone(&self.state) });
+            let id = *next;
+            *next = if id + 1 >= self.range.end { self.range.start } else { id + 1 };
+            if taken.insert(id) {
+                return Some(Lease { id });
             }
         }
         None
@@ -56,7 +53,7 @@ impl Identities {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).taken.remove(&self.id);
+        TAKEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 

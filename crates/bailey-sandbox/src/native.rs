@@ -1,6 +1,6 @@
 //! The native sandbox: Linux namespaces, control groups, landlock and seccomp.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
 use crate::{
     cgroup,
@@ -59,5 +59,5 @@ fn prepare(config: NativeConfig) -> Result<Workshop, LayerError> {
         ));
     }
     let identities = Identities::new(config.uid_range.clone(), std::process::id());
-    Ok(Workshop { config, hierarchy, identities, counter: AtomicU64::new(0) })
+    Ok(Workshop { config, hierarchy, identities })
 }

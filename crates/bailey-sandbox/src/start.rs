@@ -7,6 +7,7 @@ use std::{
     os::{fd::AsRawFd, unix::net::UnixStream, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -29,6 +30,9 @@ const DEADLINE: Duration = Duration::from_secs(15);
 /// Most that is read from the launcher.
 const REPORT_BYTES: u64 = 64 * 1024;
 
+/// Numbers the starts of this host, for unique group names.
+static STARTS: AtomicU64 = AtomicU64::new(0);
+
 /// A process that runs, before it is watched.
 #[derive(Debug)]
 pub(crate) struct Started {
@@ -46,7 +50,6 @@ pub(crate) struct Workshop {
     pub(crate) config: NativeConfig,
     pub(crate) hierarchy: Hierarchy,
     pub(crate) identities: Identities,
-    pub(crate) counter: std::sync::atomic::AtomicU64,
 }
 
 /// Starts one process in the sandbox.
@@ -69,7 +72,7 @@ pub(crate) fn start(workshop: &Workshop, spec: &ProcessSpec) -> Result<Started, 
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         Identity::Namespace { uid: uid.as_raw(), gid: gid.as_raw() }
     };
-    let number = workshop.counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let number = STARTS.fetch_add(1, Ordering::Relaxed);
     let group =
         Group::create(&workshop.hierarchy, &format!("{}-{number}-{label}", owner_mark()), &spec.limits)?;
     let cgroup_procs = group.procs_files();

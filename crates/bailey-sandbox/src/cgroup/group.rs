@@ -45,12 +45,8 @@ impl Group {
 
     fn set_up(&self, limits: &Limits) -> Result<(), LayerError> {
         for folder in self.folders() {
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(failed(format!("cannot make group {}: {error}", folder.display())));
-                }
-                _ => {}
-            }
+            fs::create_dir(folder)
+                .map_err(|error| failed(format!("cannot make group {}: {error}", folder.display())))?;
         }
         match &self.kind {
             Kind::Version2(folder) => {

@@ -67,12 +67,8 @@ fn exec_descriptor(plan: &Plan) -> i32 {
 
 fn hold_program(program: File, number: i32) -> Result<(), Failure> {
     let needed = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1);
-    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    if own.current.is_some_and(|current| current < needed) {
-        let raised = rustix::process::Rlimit { current: Some(needed), maximum: own.maximum };
-        rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)
-            .attempt(Layer::ResourceLimits, || format!("cannot have {needed} open files"))?;
-    }
+    system::allow_descriptors(needed)
+        .attempt(Layer::ResourceLimits, || format!("cannot have {needed} open files"))?;
     system::move_descriptor(program, number)
         .attempt(Layer::Program, || "cannot hold the interpreter open".to_owned())
 }

@@ -97,6 +97,7 @@ fn launch(control: &mut UnixStream) -> Result<(), Failure> {
     system::die_with_parent()?;
     system::close_descriptors_except(control.as_raw_fd())?;
     system::close_on_exec(control.as_raw_fd())?;
+    report_panics(control);
     system::reset_signals();
     let plan = read_plan(control)?;
     let pipe = system::pipe()?; // holds the child until its user mapping is written
@@ -127,6 +128,22 @@ fn read_plan(control: &mut UnixStream) -> Result<Plan, Failure> {
         .attempt(Layer::Launcher, || "cannot read the plan".to_owned())?;
     serde_json::from_slice(&text)
         .map_err(|error| Failure::new(Layer::Launcher, format!("unreadable plan: {error}")))
+}
+
+/// A panic is a defect of ours, but it must not look like a program that started: the host hears of
+/// it like of any other failure.
+fn report_panics(control: &UnixStream) {
+    if let Ok(mut control) = control.try_clone() {
+        let _previous = std::panic::take_hook();
+        let control = std::sync::Mutex::new(move |text: String| {
+            report(&mut control, &Report::Failed(Layer::Launcher, None, text));
+        });
+        std::panic::set_hook(Box::new(move |panic| {
+            if let Ok(mut tell) = control.lock() {
+                tell(format!("the launcher has a defect: {panic}"));
+            }
+        }));
+    }
 }
 
 /// Best effort: without a host there is nobody left to tell.

@@ -180,6 +180,19 @@ pub(super) fn hung_up(descriptor: i32) -> bool {
     ready > 0 && request.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
+/// Raises this process's own limit of open files to at least this many, if it is lower.
+pub(super) fn allow_descriptors(needed: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is ours. (The safe wrapper panics where the call is forbidden.)
+    check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }.into())?;
+    if limit.rlim_cur >= needed {
+        return Ok(());
+    }
+    limit.rlim_cur = needed;
+    // SAFETY: the structure is ours and is only read.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }.into()).map(drop)
+}
+
 /// Lowers (or sets) both values of one resource limit.
 pub(super) fn limit_resource(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };

@@ -130,3 +130,9 @@ pub(crate) async fn finish(mut process: Process, input: &str) -> Outcome {
 pub(crate) async fn run(spec: ProcessSpec, input: &str) -> Outcome {
     finish(within(native().await.spawn(spec)).await.unwrap(), input).await
 }
+
+/// Whether a process runs (a zombie does not).
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}

@@ -1,0 +1,72 @@
+//! Control groups of a test's own, so that no other test's sandbox looks into them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use bailey_sandbox::CgroupParent;
+
+/// A parent group of this test only, in every hierarchy that has one of our controllers.
+pub(crate) struct Groups {
+    name: String,
+    folders: Vec<PathBuf>,
+}
+
+impl Groups {
+    pub(crate) fn new() -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bailey-test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        let folders: Vec<_> = mounts().into_iter().map(|mount| mount.join(&name)).collect();
+        for folder in &folders {
+            fs::create_dir(folder).unwrap();
+        }
+        Self { name, folders }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn parent(&self) -> CgroupParent {
+        CgroupParent::Named(self.name.clone().into())
+    }
+
+    /// The groups in it that exist now.
+    pub(crate) fn members(&self) -> Vec<PathBuf> {
+        let below =
+            |folder: &PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        self.folders.iter().flat_map(below).filter(|path| path.is_dir()).collect()
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        for folder in &self.folders {
+            let _still_in_use = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Mounts of version 2 with our controllers, else those of version 1.
+fn mounts() -> Vec<PathBuf> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let lines = || {
+        text.lines().filter_map(|line| {
+            let (left, right) = line.split_once(" - ")?;
+            Some((PathBuf::from(left.split(' ').nth(4)?), right.split(' ').next()?, right.split(' ').nth(2)?))
+        })
+    };
+    let has_memory =
+        |mount: &Path| fs::read_to_string(mount.join("cgroup.controllers")).unwrap().contains("memory");
+    let second: Vec<_> = lines()
+        .filter(|(mount, kind, _)| *kind == "cgroup2" && has_memory(mount))
+        .map(|(mount, ..)| mount)
+        .collect();
+    if !second.is_empty() {
+        return second;
+    }
+    let ours = |options: &str| options.split(',').any(|option| ["memory", "pids", "cpu"].contains(&option));
+    lines().filter(|(_, kind, options)| *kind == "cgroup" && ours(options)).map(|(mount, ..)| mount).collect()
+}
