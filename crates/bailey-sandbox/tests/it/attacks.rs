@@ -37,7 +37,8 @@ impl Target {
     }
 }
 
-fn attack(name: &str) -> Plugin {
+/// An attack as a plugin.
+pub(crate) fn attack(name: &str) -> Plugin {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/attacks");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
     let plugin = Plugin::new(&read(&format!("{name}.py")));

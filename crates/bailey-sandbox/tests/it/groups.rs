@@ -33,6 +33,18 @@ impl Groups {
         CgroupParent::Named(self.name.clone().into())
     }
 
+    /// Lets a user make groups in it, as a service manager does.
+    pub(crate) fn give_to(&self, user: u32) {
+        for folder in &self.folders {
+            for name in [".", "cgroup.procs", "cgroup.subtree_control"] {
+                let path = folder.join(name);
+                if path.exists() {
+                    std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
+                }
+            }
+        }
+    }
+
     /// The groups in it that exist now.
     pub(crate) fn members(&self) -> Vec<PathBuf> {
         let below =

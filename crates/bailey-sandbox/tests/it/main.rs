@@ -10,3 +10,4 @@ mod layers;
 mod life;
 mod python;
 mod root;
+mod rootless;
