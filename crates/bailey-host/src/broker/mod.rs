@@ -1,0 +1,123 @@
+//! Carries out a plugin's calls: each in a task of its own, within its deadline, answered exactly
+//! once. What a call means is decided behind [`Calls`]; who is calling is decided by the process
+//! the call came from.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailey_protocol::event::Interaction;
+use bailey_protocol::frame::{self, RequestId};
+use bailey_protocol::method::log::LogLine;
+use bailey_protocol::{CallError, Grants, InteractionId, Method, Params, Tenant, Timestamp};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::observation::{Observation, Observer, shown};
+
+/// The result of a call as JSON, or why there is none.
+pub type Answer = Result<Box<RawValue>, CallError>;
+
+/// What plugins' calls reach: the services, or a memory in a bench or test.
+pub trait Calls: Send + Sync + 'static {
+    /// Carries out one call. Dropping the future gives it up.
+    fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer>;
+
+    /// Keeps a line a plugin wrote. Never blocks, never fails.
+    fn log(&self, tenant: &Tenant, version: &str, line: LogLine);
+
+    /// An interaction is on its way to a plugin, which may answer it from now on.
+    fn admit(&self, tenant: &Tenant, interaction: &Interaction, received_at: Timestamp);
+}
+
+/// Who calls, and in which situation.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose process it is and what it may do.
+    pub grants: Arc<Grants>,
+    /// The interaction being handled, as far as the host can tell.
+    pub interaction: Option<CurrentInteraction>,
+}
+
+/// The interaction a call most likely belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrentInteraction {
+    /// Which.
+    pub id: InteractionId,
+    /// Whether the call itself named the event (and so outweighs the interaction it names), or it
+    /// is merely the only one in work.
+    pub certain: bool,
+}
+
+/// One call, read and admitted.
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    pub(crate) id: RequestId,
+    pub(crate) method: Method,
+    pub(crate) params: Params,
+    /// The raw parameters, only if someone watches.
+    pub(crate) shown_params: String,
+}
+
+/// Carries out a call and gives back the line that answers it.
+pub(crate) async fn carry_out(
+    calls: Arc<dyn Calls>,
+    observer: Observer,
+    call: Call,
+    deadline: Duration,
+) -> (String, bool) {
+    let started = Instant::now();
+    let tenant = call.caller.grants.tenant().clone();
+    let method = call.method;
+    // The call is made inside the guarded future, so that a panic while making it counts too.
+    let work = AssertUnwindSafe(async move { calls.call(call.caller, method, call.params).await });
+    let answer = match tokio::time::timeout(deadline, work.catch_unwind()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => {
+            tracing::error!(%tenant, %method, "{method} of {tenant} failed: a bug in Bailey (panic)");
+            Err(CallError::Internal)
+        }
+        Err(_elapsed) => {
+            tracing::warn!(%tenant, %method, "{method} of {tenant} took longer than {deadline:?}");
+            Err(CallError::Timeout { what: method.as_str() })
+        }
+    };
+    tell(&observer, &tenant, method.as_str(), call.shown_params, &answer, started.elapsed());
+    (answer_line(&call.id, &answer), answer.is_ok())
+}
+
+/// Tells the observer of an answered call.
+pub(crate) fn tell(
+    observer: &Observer,
+    tenant: &Tenant,
+    method: &str,
+    params: String,
+    answer: &Answer,
+    took: Duration,
+) {
+    observer.tell(|| Observation::Call {
+        tenant: tenant.clone(),
+        method: method.to_owned(),
+        params,
+        outcome: match answer {
+            Ok(result) => Ok(shown(result.get())),
+            Err(error) => Err(error.to_object()),
+        },
+        took,
+    });
+}
+
+/// The line that answers a call.
+pub(crate) fn answer_line(id: &RequestId, answer: &Answer) -> String {
+    frame::response(id, answer.as_ref().map(AsRef::as_ref))
+}
+
+/// A result as raw JSON.
+pub(crate) fn to_raw<T: serde::Serialize>(result: &T) -> Answer {
+    serde_json::value::to_raw_value(result).map_err(|error| {
+        tracing::error!(%error, "a result could not be written as JSON");
+        CallError::Internal
+    })
+}

@@ -1,0 +1,111 @@
+//! What calls reach in tests and recordings: keys in memory, and Discord's answers from one mould.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use bailey_host::{Answer, Caller, Calls, CurrentInteraction};
+use bailey_protocol::capability::{DiscordSendMessage, InteractionRespond, StorageKv};
+use bailey_protocol::event::Interaction;
+use bailey_protocol::method::discord::SendMessage;
+use bailey_protocol::method::interaction::Respond;
+use bailey_protocol::method::kv::{Got, KeyOnly, Put, Value};
+use bailey_protocol::method::log::LogLine;
+use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+
+/// Everything plugins did.
+#[derive(Default)]
+pub struct MemoryCalls {
+    keys: Mutex<HashMap<(Tenant, String), Value>>,
+    logs: Mutex<Vec<(Tenant, LogLine)>>,
+    admitted: Mutex<Vec<(Tenant, InteractionId)>>,
+    interactions: Mutex<Vec<Option<CurrentInteraction>>>,
+}
+
+fn raw(json: &str) -> Answer {
+    RawValue::from_string(json.to_owned()).map_err(|_| CallError::Internal)
+}
+
+impl MemoryCalls {
+    /// The lines of a tenant as `level: text`.
+    pub fn lines(&self, tenant: &Tenant) -> Vec<String> {
+        let logs = self.logs.lock().unwrap();
+        let own = logs.iter().filter(|(owner, _)| owner == tenant);
+        own.map(|(_, line)| format!("{}: {}", line.level.as_str(), line.message)).collect()
+    }
+
+    /// The value under a key, as JSON text.
+    pub fn value(&self, tenant: &Tenant, key: &str) -> Option<String> {
+        let keys = self.keys.lock().unwrap();
+        keys.get(&(tenant.clone(), key.to_owned())).map(|value| value.as_json().to_owned())
+    }
+
+    /// Interactions plugins were admitted to.
+    pub fn admitted(&self) -> Vec<(Tenant, InteractionId)> {
+        self.admitted.lock().unwrap().clone()
+    }
+
+    /// The interaction each `interaction.respond` was taken to belong to.
+    pub fn interactions(&self) -> Vec<Option<CurrentInteraction>> {
+        self.interactions.lock().unwrap().clone()
+    }
+
+    fn answer(&self, caller: &Caller, method: Method, params: &Params) -> Answer {
+        let tenant = caller.grants.tenant().clone();
+        match method {
+            Method::KvGet => {
+                caller.grants.require::<StorageKv>()?;
+                let key = KeyOnly::parse(params)?.key;
+                let keys = self.keys.lock().unwrap();
+                let value = keys.get(&(tenant, key.as_str().to_owned())).cloned();
+                raw(&serde_json::to_string(&Got(value)).map_err(|_| CallError::Internal)?)
+            }
+            Method::KvPut => {
+                caller.grants.require::<StorageKv>()?;
+                let put = Put::parse(params)?;
+                self.keys.lock().unwrap().insert((tenant, put.key.as_str().to_owned()), put.value);
+                raw(r#"{"ok":true}"#)
+            }
+            Method::DiscordSendMessage => {
+                caller.grants.require::<DiscordSendMessage>()?;
+                let message = SendMessage::parse(params)?;
+                raw(&format!(r#"{{"ok":true,"message_id":"555","channel_id":"{}"}}"#, message.channel))
+            }
+            Method::InteractionRespond => {
+                caller.grants.require::<InteractionRespond>()?;
+                Respond::parse(params)?;
+                self.interactions.lock().unwrap().push(caller.interaction);
+                raw(r#"{"ok":true}"#)
+            }
+            _ => Err(CallError::Internal),
+        }
+    }
+}
+
+/// A handle that many hosts may hold.
+#[derive(Clone, Default)]
+pub struct Shared(pub std::sync::Arc<MemoryCalls>);
+
+impl Calls for Shared {
+    fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer> {
+        let calls = std::sync::Arc::clone(&self.0);
+        async move {
+            match params.text_or_empty("key").unwrap_or_default().as_str() {
+                "panic" => panic!("a service with a bug"),
+                "never" => std::future::pending().await,
+                _ => calls.answer(&caller, method, &params),
+            }
+        }
+        .boxed()
+    }
+
+    fn log(&self, tenant: &Tenant, _version: &str, line: LogLine) {
+        self.0.logs.lock().unwrap().push((tenant.clone(), line));
+    }
+
+    fn admit(&self, tenant: &Tenant, interaction: &Interaction, _received_at: Timestamp) {
+        self.0.admitted.lock().unwrap().push((tenant.clone(), interaction.id));
+    }
+}
