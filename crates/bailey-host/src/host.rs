@@ -54,7 +54,8 @@ impl Host {
     /// Starts a host without installations. Must run inside a tokio runtime.
     pub fn start(config: HostConfig) -> Self {
         let quiet = Quiet::default();
-        let (bus, partitions) = Bus::new(config.rates.bus_partitions, config.rates.bus_capacity, quiet.clone());
+        let (bus, partitions) =
+            Bus::new(config.rates.bus_partitions, config.rates.bus_capacity, quiet.clone());
         let world = Arc::new(World {
             spawner: config.spawner,
             calls: config.calls,

@@ -51,7 +51,12 @@ impl<T> Default for Routes<T> {
 
 impl<T> Routes<T> {
     /// Adds or replaces an installation; the target it had before is handed back.
-    pub fn set(&mut self, installation: &Installation, unhandled: Arc<UnhandledKinds>, target: T) -> Option<T> {
+    pub fn set(
+        &mut self,
+        installation: &Installation,
+        unhandled: Arc<UnhandledKinds>,
+        target: T,
+    ) -> Option<T> {
         let tenant = installation.tenant();
         let route = Route {
             plugin: tenant.plugin.clone(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bailey_protocol::event::{Interaction, InteractionKind, InteractionToken};
 use bailey_protocol::host_message::Mode;
 use bailey_protocol::{
-    ApplicationId, CapabilitySet, Event, EventId, EventKind, Grants, GuildId, InteractionId, Tenant, Timestamp,
+    ApplicationId, CapabilitySet, Event, EventId, EventKind, Grants, GuildId, InteractionId, Tenant,
+    Timestamp,
 };
 
 use crate::installation::{Installation, PluginCode};

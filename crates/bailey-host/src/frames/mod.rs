@@ -295,7 +295,9 @@ mod tests {
         let found: Vec<_> = read_cut(cut).into_iter().map(in_short).collect();
         assert_eq!(found, ["no 5 discord.send_message"]);
         let text = "é".repeat(limits::NOISE_LINE_BYTES);
-        assert!(matches!(&read_cut(text.as_bytes())[..], [Found::Output(text)] if text.len() <= limits::NOISE_LINE_BYTES));
+        assert!(
+            matches!(&read_cut(text.as_bytes())[..], [Found::Output(text)] if text.len() <= limits::NOISE_LINE_BYTES)
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::life::{self, End, EndKind};
 use super::queue::Delivery;
 use super::restarts::{Restarts, Verdict};
-use super::{Announcement, AnnounceError, Command, Reply, SessionState, Shared, lock};
+use super::{AnnounceError, Announcement, Command, Reply, SessionState, Shared, lock};
 use crate::installation::Installation;
 use crate::observation::Observation;
 
@@ -96,7 +96,9 @@ impl Actor {
             Command::Announce(announcement) => {
                 let state = lock(&self.shared.status).state.clone();
                 match state {
-                    SessionState::Broken { reason } if self.not_before.is_some_and(|time| time > Instant::now()) => {
+                    SessionState::Broken { reason }
+                        if self.not_before.is_some_and(|time| time > Instant::now()) =>
+                    {
                         let _ = announcement.reply.send(Err(AnnounceError::NotRunning(reason)));
                     }
                     _ => self.announcements.push_back(announcement),

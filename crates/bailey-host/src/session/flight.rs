@@ -146,7 +146,8 @@ mod tests {
         assert!(!flight.has_room());
         assert!(flight.ack("e3").is_some() && flight.has_room());
         assert!(flight.ack("e3").is_none(), "acknowledged twice");
-        let left: Vec<_> = flight.take_all().into_iter().map(|delivery| delivery.event.id.to_string()).collect();
+        let left: Vec<_> =
+            flight.take_all().into_iter().map(|delivery| delivery.event.id.to_string()).collect();
         assert_eq!(left, ["e2", "e4"]);
     }
 

@@ -37,7 +37,14 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(calls: Bucket, chatter: Bucket) -> Self {
-        Self { found: VecDeque::new(), slot: None, resumes_at: None, calls, chatter, warned_of_foreign_hint: false }
+        Self {
+            found: VecDeque::new(),
+            slot: None,
+            resumes_at: None,
+            calls,
+            chatter,
+            warned_of_foreign_hint: false,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -206,7 +213,14 @@ impl Life {
         self.answer(&id, &answer, slot);
     }
 
-    fn call(&mut self, id: RequestId, method: Method, params: Params, raw: Option<&RawValue>, slot: Option<Slot>) {
+    fn call(
+        &mut self,
+        id: RequestId,
+        method: Method,
+        params: Params,
+        raw: Option<&RawValue>,
+        slot: Option<Slot>,
+    ) {
         if let Err(retry_after) = self.inbox.calls.take(1.0) {
             self.inbox.spend(frames::params_of(raw).len());
             let error = CallError::RateLimited { scope: "calls".to_owned(), retry_after };
@@ -220,7 +234,8 @@ impl Life {
         let answers_interaction = answered_interaction(method, &params, &caller)
             .and_then(|interaction| self.flight.answered_mark(interaction));
         let world = Arc::clone(&self.shared.world);
-        let shown_params = if world.observer.listens() { shown(frames::params_of(raw)) } else { String::new() };
+        let shown_params =
+            if world.observer.listens() { shown(frames::params_of(raw)) } else { String::new() };
         let call = Call { caller, id, method, params, shown_params };
         let (answers, busy) = (self.answers(), world.quiet.hold());
         self.shared.world.tasks.spawn(async move {

@@ -19,7 +19,7 @@ use super::noise::{Noise, read_stderr};
 use super::queue::Delivery;
 use super::slots::Slots;
 use super::streams::{Lines, Outgoing, WriterEnd, write_lines};
-use super::{Announcement, AnnounceError, Command, SessionState, Shared, lock};
+use super::{AnnounceError, Announcement, Command, SessionState, Shared, lock};
 use crate::bucket::Bucket;
 use crate::installation::Installation;
 use crate::observation::Observation;
@@ -275,7 +275,12 @@ impl Life {
             return;
         }
         (self.signal)(Signal::Started);
-        self.write(host_message::boot(BOOT_ID, self.installation.mode, &self.grants, &self.installation.version));
+        self.write(host_message::boot(
+            BOOT_ID,
+            self.installation.mode,
+            &self.grants,
+            &self.installation.version,
+        ));
         self.phase = Phase::Booting { resend: Instant::now() + self.shared.world.timings.boot_answer };
     }
 
@@ -474,12 +479,18 @@ impl Life {
             Phase::Booting { resend } if resend <= now => {
                 self.phase = Phase::Settling { ready: now + timings.boot_settle };
                 let installation = Arc::clone(&self.installation);
-                self.write(host_message::boot_notification(installation.mode, &self.grants, &installation.version));
+                self.write(host_message::boot_notification(
+                    installation.mode,
+                    &self.grants,
+                    &installation.version,
+                ));
             }
             Phase::Settling { ready } if ready <= now => self.ready(),
             Phase::Ready => self.patience_ended(now),
             Phase::Draining { until } if until <= now => self.close(),
-            Phase::Ending { step: Step::StdinClosed, until } if until <= now => self.end_by(Signal::Terminate),
+            Phase::Ending { step: Step::StdinClosed, until } if until <= now => {
+                self.end_by(Signal::Terminate)
+            }
             Phase::Ending { step: Step::Terminated, until } if until <= now => self.end_by(Signal::Kill),
             Phase::Ending { step: Step::Killed, until } if until <= now => {
                 tracing::error!(tenant = %self.shared.tenant, pid = self.pid, "the process of {} does not end", self.shared.tenant);

@@ -111,7 +111,10 @@ impl Counts {
 
 fn summary(dropped: u64) -> Option<LogLine> {
     (dropped > 0).then(|| {
-        LogLine::plain(LogLevel::Warning, &format!("{dropped} lines of output were not kept: too many in a minute"))
+        LogLine::plain(
+            LogLevel::Warning,
+            &format!("{dropped} lines of output were not kept: too many in a minute"),
+        )
     })
 }
 

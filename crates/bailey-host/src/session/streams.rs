@@ -27,7 +27,12 @@ pub(crate) struct Line {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(crate) fn new(reader: R, limit: usize) -> Self {
-        Self { reader: BufReader::with_capacity(16 * 1024, reader), line: Vec::new(), limit, discarding: false }
+        Self {
+            reader: BufReader::with_capacity(16 * 1024, reader),
+            line: Vec::new(),
+            limit,
+            discarding: false,
+        }
     }
 
     /// The next line; `None` at the end. A line too long is handed out, cut, as soon as it is.

@@ -14,7 +14,9 @@ async fn answers_echo_the_id_as_it_was_written() {
     let mut plugin = bench.starts.next_ready().await;
     plugin.event().await;
     for id in ["1", "\"1\"", "9007199254740993", "\"a\\u00e9\""] {
-        plugin.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"kv.get","params":{{"key":"k"}}}}"#)).await;
+        plugin
+            .say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"kv.get","params":{{"key":"k"}}}}"#))
+            .await;
         let expected = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"value":null}}}}"#);
         assert_eq!(plugin.line().await.unwrap(), expected);
     }
@@ -109,7 +111,8 @@ async fn interaction_calls_find_their_interaction() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_calls_a_second_are_told_to_wait() {
-    let mut bench = Bench::with(HostRates { calls_per_second: 10.0, call_burst: 3.0, ..HostRates::default() });
+    let mut bench =
+        Bench::with(HostRates { calls_per_second: 10.0, call_burst: 3.0, ..HostRates::default() });
     bench.host.install(installation(&demo())).await;
     bench.publish(&["e1"]).await;
     let mut plugin = bench.starts.next_ready().await;
@@ -135,7 +138,8 @@ async fn calls_in_flight_are_bounded_by_reading_no_further() {
     plugin.say(r#"{"id":1000,"method":"kv.get","params":{"key":"k"}}"#).await;
     assert!(plugin.hears_nothing().await, "a call was carried out beyond the bound");
     // The first time-out sets a slot free for the one that waits.
-    let ids: Vec<_> = [plugin.json().await, plugin.json().await].into_iter().map(|answer| answer["id"].clone()).collect();
+    let ids: Vec<_> =
+        [plugin.json().await, plugin.json().await].into_iter().map(|answer| answer["id"].clone()).collect();
     assert!(ids.iter().any(|id| *id != 1000));
     let mut all = ids;
     while all.len() <= limits::CALLS_IN_FLIGHT {

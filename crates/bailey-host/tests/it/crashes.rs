@@ -21,7 +21,10 @@ async fn an_event_whose_process_died_is_delivered_once_more_with_the_same_id() {
     first.exit(137);
     let problem = bench.seen.problem().await;
     assert!(problem.contains("plugin `demo` ended unexpectedly: exit code 137"), "{problem}");
-    assert!(problem.contains("Its last words: Traceback (most recent call last): | MemoryError"), "{problem}");
+    assert!(
+        problem.contains("Its last words: Traceback (most recent call last): | MemoryError"),
+        "{problem}"
+    );
     let mut second = bench.starts.next_ready().await;
     assert_eq!(second.event().await, "e2", "e3 was acknowledged with its last breath");
     let attempt = bench.seen.next(|seen| match seen {
@@ -115,7 +118,9 @@ async fn a_plugin_that_fails_at_import_is_quoted_and_left_alone_after_three_star
         plugin.say_stderr("ModuleNotFoundError: No module named 'numpy'").await;
         plugin.exit(1);
         let problem = bench.seen.problem().await;
-        assert!(problem.contains("ended before it was ready: exit code 1. Its last words: ModuleNotFoundError"));
+        assert!(
+            problem.contains("ended before it was ready: exit code 1. Its last words: ModuleNotFoundError")
+        );
         assert_eq!(problem.contains("Several starts in a row failed"), start == 3, "{problem}");
     }
     bench.host.quiesced().await;

@@ -1,7 +1,5 @@
 //! Boot, windows, acknowledgements, and knowing when all is quiet.
 
-use std::time::Duration;
-
 use bailey_host::{HostRates, SessionState};
 use bailey_protocol::{EventKind, limits};
 use futures_util::poll;
@@ -190,7 +188,6 @@ async fn two_sessions_do_not_wait_for_each_other() {
     other.ack("b1").await;
     assert_eq!(bench.seen.acked().await.0, "b1");
     assert_eq!(bench.calls.0.value(&one, "k").as_deref(), Some("\"one\""));
-    assert!(Duration::from_secs(1) > tokio::time::Instant::now().elapsed());
 }
 
 #[tokio::test(start_paused = true)]

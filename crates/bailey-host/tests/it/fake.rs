@@ -11,12 +11,11 @@ use tokio::time::timeout;
 
 /// Bytes a pipe holds, as on Linux.
 const PIPE: usize = 64 * 1024;
-pub const FIRST_LINE: &str =
-    r#"{"jsonrpc":"2.0","method":"plugin.log","params":{"level":"info","message":"SDK plugin process started"}}"#;
+pub(crate) const FIRST_LINE: &str = r#"{"jsonrpc":"2.0","method":"plugin.log","params":{"level":"info","message":"SDK plugin process started"}}"#;
 
 /// The far end of one process.
-pub struct Fake {
-    pub request: SpawnRequest,
+pub(crate) struct Fake {
+    pub(crate) request: SpawnRequest,
     stdin: Option<BufReader<DuplexStream>>,
     stdout: Option<DuplexStream>,
     stderr: Option<DuplexStream>,
@@ -25,29 +24,29 @@ pub struct Fake {
 }
 
 /// The processes as they are started.
-pub struct Starts(mpsc::UnboundedReceiver<Fake>);
+pub(crate) struct Starts(mpsc::UnboundedReceiver<Fake>);
 
 impl Starts {
     /// The next process.
-    pub async fn next(&mut self) -> Fake {
+    pub(crate) async fn next(&mut self) -> Fake {
         timeout(Duration::from_secs(200), self.0.recv()).await.expect("no process was started").unwrap()
     }
 
     /// The next process, past its boot.
-    pub async fn next_ready(&mut self) -> Fake {
+    pub(crate) async fn next_ready(&mut self) -> Fake {
         let mut fake = self.next().await;
         fake.boot().await;
         fake
     }
 
     /// Whether none was started so far.
-    pub fn none(&mut self) -> bool {
+    pub(crate) fn none(&mut self) -> bool {
         self.0.try_recv().is_err()
     }
 }
 
 /// A spawner of fakes. A fake dies when killed; other signals it only notes.
-pub fn spawner() -> (Spawner, Starts) {
+pub(crate) fn spawner() -> (Spawner, Starts) {
     let (sender, starts) = mpsc::unbounded_channel();
     let spawner: Spawner = Arc::new(move |request| {
         let (stdin, far_stdin) = tokio::io::duplex(PIPE);
@@ -91,20 +90,20 @@ pub fn spawner() -> (Spawner, Starts) {
 
 impl Fake {
     /// Writes one line to the host.
-    pub async fn say(&mut self, line: &str) {
+    pub(crate) async fn say(&mut self, line: &str) {
         self.say_bytes(format!("{line}\n").as_bytes()).await;
     }
 
-    pub async fn say_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn say_bytes(&mut self, bytes: &[u8]) {
         self.stdout.as_mut().unwrap().write_all(bytes).await.unwrap();
     }
 
-    pub async fn say_stderr(&mut self, line: &str) {
+    pub(crate) async fn say_stderr(&mut self, line: &str) {
         self.stderr.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
     /// The host's next line; `None` when it closed the input.
-    pub async fn line(&mut self) -> Option<String> {
+    pub(crate) async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let stdin = self.stdin.as_mut().unwrap();
         let read = timeout(Duration::from_secs(200), stdin.read_line(&mut line)).await;
@@ -112,19 +111,19 @@ impl Fake {
         line.ends_with('\n').then(|| line.trim_end().to_owned())
     }
 
-    pub async fn json(&mut self) -> serde_json::Value {
+    pub(crate) async fn json(&mut self) -> serde_json::Value {
         serde_json::from_str(&self.line().await.expect("the host closed the input")).unwrap()
     }
 
     /// Whether the host has written nothing that was not read. Only meaningful while time is
     /// paused: everything that can happen now has happened when a sleep returns.
-    pub async fn hears_nothing(&mut self) -> bool {
+    pub(crate) async fn hears_nothing(&mut self) -> bool {
         let stdin = self.stdin.as_mut().unwrap();
         timeout(Duration::from_millis(1), stdin.fill_buf()).await.is_err()
     }
 
     /// What every SDK does first.
-    pub async fn boot(&mut self) {
+    pub(crate) async fn boot(&mut self) {
         self.say(FIRST_LINE).await;
         let boot = self.json().await;
         assert_eq!((&boot["method"], &boot["id"]), (&"host.boot".into(), &"h-boot".into()));
@@ -132,25 +131,26 @@ impl Fake {
     }
 
     /// The id of the next event.
-    pub async fn event(&mut self) -> String {
+    pub(crate) async fn event(&mut self) -> String {
         let event = self.json().await;
         assert!(event["method"].as_str().unwrap().starts_with("event."), "{event}");
         event["params"]["event_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn ack(&mut self, id: &str) {
-        self.say(&format!(r#"{{"jsonrpc":"2.0","method":"event.ack","params":{{"event_ids":["{id}"]}}}}"#)).await;
+    pub(crate) async fn ack(&mut self, id: &str) {
+        self.say(&format!(r#"{{"jsonrpc":"2.0","method":"event.ack","params":{{"event_ids":["{id}"]}}}}"#))
+            .await;
     }
 
     /// Takes the next event and acknowledges it.
-    pub async fn handle(&mut self) -> String {
+    pub(crate) async fn handle(&mut self) -> String {
         let id = self.event().await;
         self.ack(&id).await;
         id
     }
 
     /// A call and its answer.
-    pub async fn call(&mut self, id: u32, method: &str, params: &str) -> serde_json::Value {
+    pub(crate) async fn call(&mut self, id: u32, method: &str, params: &str) -> serde_json::Value {
         self.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)).await;
         let answer = self.json().await;
         assert_eq!(answer["id"], id);
@@ -158,7 +158,7 @@ impl Fake {
     }
 
     /// Ends as a process does: its pipes close.
-    pub fn exit(&mut self, code: i32) {
+    pub(crate) fn exit(&mut self, code: i32) {
         self.stdin = None;
         self.stdout = None;
         self.stderr = None;
@@ -166,12 +166,12 @@ impl Fake {
     }
 
     /// Closes the output while living on.
-    pub fn close_stdout(&mut self) {
+    pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
     }
 
     /// The next signal that is not [`Signal::Started`].
-    pub async fn signal(&mut self) -> Signal {
+    pub(crate) async fn signal(&mut self) -> Signal {
         loop {
             let signal = timeout(Duration::from_secs(200), self.signals.recv()).await;
             match signal.expect("no signal came").unwrap() {

@@ -20,7 +20,13 @@ async fn prints_become_log_lines_and_hurt_nothing() {
     assert_eq!(answer["result"], json!({"value": null}));
     plugin.say_stderr("warning: old").await;
     plugin.ack("e1").await;
-    bench.seen.next(|seen| matches!(seen, bailey_host::Observation::Log { line, .. } if line.message == "warning: old").then_some(())).await;
+    bench
+        .seen
+        .next(|seen| {
+            matches!(seen, bailey_host::Observation::Log { line, .. } if line.message == "warning: old")
+                .then_some(())
+        })
+        .await;
     let lines = bench.calls.0.lines(&demo());
     assert!(lines.contains(&"stdout: hello".to_owned()), "{lines:?}");
     assert!(lines.contains(&"stdout: \u{fffd}\u{fffd} binary".to_owned()), "{lines:?}");
@@ -44,7 +50,13 @@ async fn a_flood_is_counted_not_kept_and_calls_still_get_through() {
     plugin.ack("e1").await;
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
     plugin.say("calm again").await;
-    bench.seen.next(|seen| matches!(seen, bailey_host::Observation::Log { line, .. } if line.message == "calm again").then_some(())).await;
+    bench
+        .seen
+        .next(|seen| {
+            matches!(seen, bailey_host::Observation::Log { line, .. } if line.message == "calm again")
+                .then_some(())
+        })
+        .await;
     let lines = bench.calls.0.lines(&demo());
     assert_eq!(lines.iter().filter(|line| *line == "stdout: spam").count(), 10);
     assert!(lines.iter().any(|line| line.contains("4990 lines of output were not kept")), "{lines:?}");
@@ -52,7 +64,8 @@ async fn a_flood_is_counted_not_kept_and_calls_still_get_through() {
 
 #[tokio::test(start_paused = true)]
 async fn output_is_read_no_faster_than_its_rate() {
-    let rates = HostRates { chatter_bytes_per_second: 10_000.0, chatter_burst: 10_000.0, ..HostRates::default() };
+    let rates =
+        HostRates { chatter_bytes_per_second: 10_000.0, chatter_burst: 10_000.0, ..HostRates::default() };
     let mut bench = Bench::with(rates);
     bench.host.install(installation(&demo())).await;
     bench.publish(&["e1"]).await;
@@ -73,7 +86,9 @@ async fn a_line_longer_than_a_line_may_be_is_answered_and_skipped() {
     bench.publish(&["e1"]).await;
     let mut plugin = bench.starts.next_ready().await;
     plugin.event().await;
-    plugin.say_bytes(br#"{"jsonrpc":"2.0","id":5,"method":"discord.send_message","params":{"content":""#).await;
+    plugin
+        .say_bytes(br#"{"jsonrpc":"2.0","id":5,"method":"discord.send_message","params":{"content":""#)
+        .await;
     let piece = vec![b'A'; 1 << 20];
     for _ in 0..=limits::LINE_BYTES >> 20 {
         plugin.say_bytes(&piece).await;

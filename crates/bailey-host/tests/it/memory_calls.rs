@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 /// Everything plugins did.
 #[derive(Default)]
-pub struct MemoryCalls {
+pub(crate) struct MemoryCalls {
     keys: Mutex<HashMap<(Tenant, String), Value>>,
     logs: Mutex<Vec<(Tenant, LogLine)>>,
     admitted: Mutex<Vec<(Tenant, InteractionId)>>,
@@ -30,25 +30,25 @@ fn raw(json: &str) -> Answer {
 
 impl MemoryCalls {
     /// The lines of a tenant as `level: text`.
-    pub fn lines(&self, tenant: &Tenant) -> Vec<String> {
+    pub(crate) fn lines(&self, tenant: &Tenant) -> Vec<String> {
         let logs = self.logs.lock().unwrap();
         let own = logs.iter().filter(|(owner, _)| owner == tenant);
         own.map(|(_, line)| format!("{}: {}", line.level.as_str(), line.message)).collect()
     }
 
     /// The value under a key, as JSON text.
-    pub fn value(&self, tenant: &Tenant, key: &str) -> Option<String> {
+    pub(crate) fn value(&self, tenant: &Tenant, key: &str) -> Option<String> {
         let keys = self.keys.lock().unwrap();
         keys.get(&(tenant.clone(), key.to_owned())).map(|value| value.as_json().to_owned())
     }
 
     /// Interactions plugins were admitted to.
-    pub fn admitted(&self) -> Vec<(Tenant, InteractionId)> {
+    pub(crate) fn admitted(&self) -> Vec<(Tenant, InteractionId)> {
         self.admitted.lock().unwrap().clone()
     }
 
     /// The interaction each `interaction.respond` was taken to belong to.
-    pub fn interactions(&self) -> Vec<Option<CurrentInteraction>> {
+    pub(crate) fn interactions(&self) -> Vec<Option<CurrentInteraction>> {
         self.interactions.lock().unwrap().clone()
     }
 
@@ -86,7 +86,7 @@ impl MemoryCalls {
 
 /// A handle that many hosts may hold.
 #[derive(Clone, Default)]
-pub struct Shared(pub std::sync::Arc<MemoryCalls>);
+pub(crate) struct Shared(pub(crate) std::sync::Arc<MemoryCalls>);
 
 impl Calls for Shared {
     fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer> {

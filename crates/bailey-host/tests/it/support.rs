@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bailey_host::{Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer, PluginCode};
+use bailey_host::{
+    Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer, PluginCode,
+};
 use bailey_protocol::event::{Interaction, InteractionKind, InteractionToken};
 use bailey_protocol::host_message::Mode;
 use bailey_protocol::{
-    ApplicationId, Capability, Clock, Event, EventId, EventKind, Grants, GuildId, InteractionId, Tenant, Timestamp,
+    ApplicationId, Capability, Clock, Event, EventId, EventKind, Grants, GuildId, InteractionId, Tenant,
+    Timestamp,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -21,10 +24,10 @@ use crate::memory_calls::Shared;
 
 /// A clock moved by hand.
 #[derive(Default)]
-pub struct HandClock(AtomicI64);
+pub(crate) struct HandClock(AtomicI64);
 
 impl HandClock {
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_millis() as i64, Ordering::SeqCst);
     }
 }
@@ -40,20 +43,20 @@ impl Clock for HandClock {
 }
 
 /// A host under test.
-pub struct Bench {
-    pub host: Host,
-    pub starts: Starts,
-    pub calls: Shared,
-    pub clock: Arc<HandClock>,
-    pub seen: Seen,
+pub(crate) struct Bench {
+    pub(crate) host: Host,
+    pub(crate) starts: Starts,
+    pub(crate) calls: Shared,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) seen: Seen,
 }
 
 /// What the host told its observer.
-pub struct Seen(pub UnboundedReceiver<Observation>);
+pub(crate) struct Seen(pub(crate) UnboundedReceiver<Observation>);
 
 impl Seen {
     /// The first observation from here on that `wanted` accepts.
-    pub async fn next<T>(&mut self, mut wanted: impl FnMut(Observation) -> Option<T>) -> T {
+    pub(crate) async fn next<T>(&mut self, mut wanted: impl FnMut(Observation) -> Option<T>) -> T {
         let found = async {
             loop {
                 let observation = self.0.recv().await.expect("the host is gone");
@@ -65,11 +68,12 @@ impl Seen {
         timeout(Duration::from_secs(300), found).await.expect("the host did not tell what was awaited")
     }
 
-    pub async fn problem(&mut self) -> String {
-        self.next(|seen| if let Observation::Problem { message, .. } = seen { Some(message) } else { None }).await
+    pub(crate) async fn problem(&mut self) -> String {
+        self.next(|seen| if let Observation::Problem { message, .. } = seen { Some(message) } else { None })
+            .await
     }
 
-    pub async fn acked(&mut self) -> (String, bool) {
+    pub(crate) async fn acked(&mut self) -> (String, bool) {
         self.next(|seen| match seen {
             Observation::EventAcked { event, handled, .. } => Some((event.to_string(), handled)),
             _ => None,
@@ -77,7 +81,7 @@ impl Seen {
         .await
     }
 
-    pub async fn dead_letter(&mut self) -> (String, String) {
+    pub(crate) async fn dead_letter(&mut self) -> (String, String) {
         self.next(|seen| match seen {
             Observation::EventDeadLettered { event, reason, .. } => Some((event.to_string(), reason)),
             _ => None,
@@ -88,11 +92,11 @@ impl Seen {
 
 impl Bench {
     /// With the timings people meet; tests pause time.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(HostRates::default())
     }
 
-    pub fn with(rates: HostRates) -> Self {
+    pub(crate) fn with(rates: HostRates) -> Self {
         let (spawner, starts) = spawner();
         let (observer, seen) = Observer::channel();
         let (calls, clock) = (Shared::default(), Arc::new(HandClock::default()));
@@ -108,32 +112,36 @@ impl Bench {
     }
 
     /// A host with the plugin `demo` on server 9001.
-    pub async fn installed() -> Self {
+    pub(crate) async fn installed() -> Self {
         let bench = Self::new();
         bench.host.install(installation(&demo())).await;
         bench
     }
 
     /// Publishes messages of server 9001.
-    pub async fn publish(&self, ids: &[&str]) {
+    pub(crate) async fn publish(&self, ids: &[&str]) {
         for id in ids {
             self.host.publish(message(id)).await.unwrap();
         }
     }
 }
 
-pub fn tenant(plugin: &str, guild: u64) -> Tenant {
+pub(crate) fn tenant(plugin: &str, guild: u64) -> Tenant {
     Tenant { plugin: plugin.parse().unwrap(), guild: GuildId(guild) }
 }
 
-pub fn demo() -> Tenant {
+pub(crate) fn demo() -> Tenant {
     tenant("demo", 9001)
 }
 
 /// An installation with the capabilities most tests need.
-pub fn installation(tenant: &Tenant) -> Installation {
-    let capabilities =
-        [Capability::StorageKv, Capability::DiscordSendMessage, Capability::InteractionRespond, Capability::EventsMessageContent];
+pub(crate) fn installation(tenant: &Tenant) -> Installation {
+    let capabilities = [
+        Capability::StorageKv,
+        Capability::DiscordSendMessage,
+        Capability::InteractionRespond,
+        Capability::EventsMessageContent,
+    ];
     Installation {
         grants: Grants::new(tenant.clone(), capabilities.into_iter().collect()),
         version: "1.0.0".to_owned(),
@@ -143,7 +151,7 @@ pub fn installation(tenant: &Tenant) -> Installation {
     }
 }
 
-pub fn event(guild: u64, id: &str, kind: EventKind, payload: Value) -> Event {
+pub(crate) fn event(guild: u64, id: &str, kind: EventKind, payload: Value) -> Event {
     let payload = match payload {
         Value::Object(payload) => payload,
         _ => Map::new(),
@@ -158,11 +166,11 @@ pub fn event(guild: u64, id: &str, kind: EventKind, payload: Value) -> Event {
     }
 }
 
-pub fn message(id: &str) -> Event {
+pub(crate) fn message(id: &str) -> Event {
     event(9001, id, EventKind::MessageCreate, serde_json::json!({"content": "hi", "channel_id": "42"}))
 }
 
-pub fn command(id: &str, interaction: u64) -> Event {
+pub(crate) fn command(id: &str, interaction: u64) -> Event {
     let payload = serde_json::json!({"interaction_id": interaction.to_string(), "interaction_type": 2});
     let mut event = event(9001, id, EventKind::InteractionCreate, payload);
     event.interaction = Some(Interaction {
