@@ -19,8 +19,6 @@ use crate::{cgroup::Group, identity::Lease};
 
 /// How long a killed process may take to leave. Only a broken disk or kernel takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks at a group that is not empty yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Everything the system holds for one process. Dropping it kills the process and gives all back.
 #[derive(Debug)]
@@ -111,7 +109,7 @@ impl Work {
             tracing::warn!(label, "a killed process did not end within {} s", PATIENCE.as_secs());
         }
         if let Some(group) = self.group
-            && !empty_and_remove(&group)
+            && !group.kill_and_remove(PATIENCE)
         {
             tracing::warn!(
                 label,
@@ -132,15 +130,4 @@ fn collect(process: &OwnedFd) -> bool {
     }
     let _collected_elsewhere = rustix::process::waitid(WaitId::PidFd(process.as_fd()), WaitIdOptions::EXITED);
     true
-}
-
-fn empty_and_remove(group: &Group) -> bool {
-    let rounds = PATIENCE.as_millis() / LOOK_AGAIN.as_millis();
-    for _ in 0..rounds {
-        if group.kill() && group.remove().is_ok() {
-            return true;
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    false
 }

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::Hierarchy;
@@ -38,7 +39,9 @@ impl Group {
         };
         let group = Self { kind };
         group.set_up(limits).inspect_err(|_| {
-            let _best_effort = group.remove();
+            for folder in group.folders() {
+                let _nothing_can_be_in_it = fs::remove_dir(folder);
+            }
         })?;
         Ok(group)
     }
@@ -99,21 +102,15 @@ impl Group {
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// Sends SIGKILL to everything in the group. `true` when there was nothing left to kill.
-    pub(crate) fn kill(&self) -> bool {
-        kill_members(&self.folders())
+    /// Sends SIGKILL to everything in the group.
+    pub(crate) fn kill(&self) {
+        kill_members(&self.folders());
     }
 
-    /// Removes the group. Fails while anything lives in it.
-    pub(crate) fn remove(&self) -> io::Result<()> {
-        let mut result = Ok(());
-        for folder in self.folders() {
-            match fs::remove_dir(folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => result = Err(error),
-                _ => {}
-            }
-        }
-        result
+    /// Kills what is left in the group until it is empty, and removes it. `false` if that took
+    /// longer than `patience`.
+    pub(crate) fn kill_and_remove(&self, patience: Duration) -> bool {
+        kill_and_remove(&self.folders(), patience)
     }
 
     /// Each folder once.
@@ -129,9 +126,31 @@ impl Group {
     }
 }
 
-/// Sends SIGKILL to every process of these groups. `true` when they were all empty.
-pub(super) fn kill_members<P: AsRef<Path>>(folders: &[P]) -> bool {
-    let mut empty = true;
+/// Pause between two looks at a group that is not empty yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Kills and removes, again and again: a process that is dead still takes a moment to leave its
+/// group, and the kernel refuses to remove a group with anyone in it.
+pub(super) fn kill_and_remove<P: AsRef<Path>>(folders: &[P], patience: Duration) -> bool {
+    let mut left = patience;
+    loop {
+        kill_members(folders);
+        let stays = |folder: &P| {
+            fs::remove_dir(folder.as_ref()).is_err_and(|error| error.kind() != io::ErrorKind::NotFound)
+        };
+        if folders.iter().filter(|folder| stays(folder)).count() == 0 {
+            return true;
+        }
+        if left.is_zero() {
+            return false;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        left = left.saturating_sub(LOOK_AGAIN);
+    }
+}
+
+/// Sends SIGKILL to every process of these groups.
+fn kill_members<P: AsRef<Path>>(folders: &[P]) {
     for folder in folders.iter().map(AsRef::as_ref) {
         // Version 2 from Linux 5.14: all at once, including what is being made this moment.
         let _only_there_on_version_2 = fs::OpenOptions::new()
@@ -140,13 +159,11 @@ pub(super) fn kill_members<P: AsRef<Path>>(folders: &[P]) -> bool {
             .and_then(|mut file| io::Write::write_all(&mut file, b"1"));
         let members = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
         for pid in members.lines().filter_map(|line| line.trim().parse().ok()) {
-            empty = false;
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
                 let _already_gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
     }
-    empty
 }
 
 fn write(file: &Path, value: impl ToString) -> Result<(), LayerError> {

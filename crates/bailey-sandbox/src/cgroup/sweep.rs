@@ -1,9 +1,12 @@
 //! Removes groups whose host is gone, and what still lives in them: the second net below the
 //! parent-death signal.
 
-use std::fs;
+use std::{fs, time::Duration};
 
-use super::{Hierarchy, group::kill_members};
+use super::{Hierarchy, group::kill_and_remove};
+
+/// How long one left-over group may take; what takes longer is left to the next start.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Marks a group as this host's: pid and start time, so that a reused pid is not mistaken for us.
 pub(crate) fn owner_mark() -> String {
@@ -21,9 +24,7 @@ pub(crate) fn sweep(hierarchy: &Hierarchy) -> usize {
             if !name.to_str().is_some_and(is_stale) {
                 continue;
             }
-            // What was just killed needs a moment to leave; the next start tries again.
-            kill_members(&[entry.path()]);
-            removed += usize::from(fs::remove_dir(entry.path()).is_ok());
+            removed += usize::from(kill_and_remove(&[entry.path()], PATIENCE));
         }
     }
     removed

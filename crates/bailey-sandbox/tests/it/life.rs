@@ -151,6 +151,16 @@ async fn two_processes_are_two_users_that_cannot_see_each_other() {
 }
 
 #[tokio::test]
+async fn no_namespace_is_the_hosts() {
+    let plugin = Plugin::new(STAYS);
+    let (process, _) = start(&Sandbox::Native(native().await), plugin.spec()).await;
+    for name in ["pid", "mnt", "net", "ipc", "uts", "cgroup"] {
+        let space = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap();
+        assert_ne!(space(process.pid()), space(std::process::id()), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn many_start_at_once() {
     let (plugin, sandbox) = (Plugin::new("print(input())\n"), native().await);
     let mut all = tokio::task::JoinSet::new();

@@ -26,6 +26,32 @@ async fn the_module_search_path_is_the_plugin_the_library_and_the_packages() {
 }
 
 #[tokio::test]
+async fn the_mounts_are_exactly_these() {
+    let program = "\
+for line in open('/proc/self/mountinfo'):
+    mount, filesystem = (half.split() for half in line.split(' - '))
+    flags = set(mount[5].split(','))
+    kept = [flag for flag in ('ro', 'rw', 'nosuid', 'nodev', 'noexec') if flag in flags]
+    print(mount[4], *kept, *(flag for flag in filesystem[2].split(',') if 'size' in flag or 'inodes' in flag or 'pid' in flag))
+";
+    let expected = "\
+/ ro nosuid nodev
+/plugin ro nosuid nodev noexec
+/dev/null rw nosuid noexec
+/dev/urandom rw nosuid noexec
+/proc ro nosuid nodev noexec hidepid=invisible subset=pid
+/tmp rw nosuid nodev noexec size=16384k nr_inodes=1025";
+    let outcome = run(Plugin::new(program).spec(), "").await;
+    // A device's file system is the host's: its size is no business of ours.
+    let said: Vec<&str> = outcome
+        .stdout
+        .lines()
+        .map(|line| if line.starts_with("/dev") { line.split(" size=").next().unwrap() } else { line })
+        .collect();
+    assert_eq!(said.join("\n"), expected, "{}", outcome.stderr);
+}
+
+#[tokio::test]
 async fn the_program_is_the_main_module() {
     let program = "\
 import pickle, sys, typing

@@ -12,6 +12,10 @@ def path():
     os.execv(sys.executable, ["python", "-c", "print('OPEN again')"])
 
 
+def found():
+    descriptor(os.open(sys.executable, os.O_PATH))()
+
+
 def moved():
     # The number that the start used, for an interpreter opened now.
     os.dup2(os.open(sys.executable, os.O_PATH), 257)
@@ -19,5 +23,5 @@ def moved():
 
 
 doors = {f"descriptor {number}": descriptor(number) for number in (3, 4, 256, 257, 258, 1000)}
-doors |= {"path": path, "moved": moved, "loader": lambda: os.execv(glob.glob("/lib*/ld-linux*")[0], ["x", "--version"])}
+doors |= {"path": path, "found": found, "moved": moved, "loader": lambda: os.execv(glob.glob("/lib*/ld-linux*")[0], ["x", "--version"])}
 verdict(opened(doors))
