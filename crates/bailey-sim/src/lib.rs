@@ -163,7 +163,7 @@ fn app(shared: &Arc<Shared>) -> Router {
         .route("/resume/", get(gateway::upgrade))
         .route("/attachments/{channel}/{attachment}/{name}", get(rest::attachment))
         .nest("/api/v10", rest::router(shared))
-        .nest("/sim", control::http::router())
+        .merge(control::http::router())
         .fallback(|| async { error::ApiError::not_found() })
         .with_state(Arc::clone(shared))
 }

@@ -30,55 +30,60 @@ type Sim = Extract<Arc<Shared>>;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/", get(|| async { asset("text/html; charset=utf-8", include_str!("page.html")) }))
-        .route("/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page.css")) }))
-        .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", include_str!("page.js")) }))
-        .route("/api/overview", get(overview))
-        .route("/api/sessions", get(|sim: Sim| async move { Json(control(&sim).sessions()) }))
-        .route("/api/requests", get(|sim: Sim| async move { Json(control(&sim).requests()) }))
-        .route("/api/observed", get(observed))
-        .route("/api/say", post(|sim: Sim, body: Bytes| run(sim, body, |control, say| control.say(say))))
+        .route("/sim", get(|| async { Redirect::permanent("/sim/") }))
+        .route("/sim/", get(|| async { asset("text/html; charset=utf-8", include_str!("page.html")) }))
+        .route("/sim/page.css", get(|| async { asset("text/css; charset=utf-8", include_str!("page.css")) }))
         .route(
-            "/api/command",
+            "/sim/page.js",
+            get(|| async { asset("text/javascript; charset=utf-8", include_str!("page.js")) }),
+        )
+        .nest("/sim/api", operations())
+        .layer(DefaultBodyLimit::max(MOST_BODY))
+        .layer(from_fn(only_this_machine))
+}
+
+fn operations() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/overview", get(overview))
+        .route("/sessions", get(|sim: Sim| async move { Json(control(&sim).sessions()) }))
+        .route("/requests", get(|sim: Sim| async move { Json(control(&sim).requests()) }))
+        .route("/observed", get(observed))
+        .route("/say", post(|sim: Sim, body: Bytes| run(sim, body, |control, say| control.say(say))))
+        .route(
+            "/command",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, using| control.command(using))),
         )
+        .route("/click", post(|sim: Sim, body: Bytes| run(sim, body, |control, click| control.click(&click))))
         .route(
-            "/api/click",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, click| control.click(&click))),
-        )
-        .route(
-            "/api/choose",
+            "/choose",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, choose| control.choose(&choose))),
         )
         .route(
-            "/api/submit",
+            "/submit",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, submit| control.submit(&submit))),
         )
+        .route("/react", post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.react(react))))
         .route(
-            "/api/react",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.react(react))),
-        )
-        .route(
-            "/api/unreact",
+            "/unreact",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.unreact(react))),
         )
-        .route("/api/join", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.join(&who))))
-        .route("/api/leave", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.leave(&who))))
-        .route("/api/advance", post(|sim: Sim, body: Bytes| run(sim, body, advance)))
+        .route("/join", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.join(&who))))
+        .route("/leave", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.leave(&who))))
+        .route("/advance", post(|sim: Sim, body: Bytes| run(sim, body, advance)))
         .route(
-            "/api/reconnect",
+            "/reconnect",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, _: Nothing| Ok(control.reconnect()))),
         )
-        .route("/api/invalidate_session", post(|sim: Sim, body: Bytes| run(sim, body, invalidate)))
-        .route("/api/drop_connection", post(|sim: Sim, body: Bytes| run(sim, body, drop_connection)))
+        .route("/invalidate_session", post(|sim: Sim, body: Bytes| run(sim, body, invalidate)))
+        .route("/drop_connection", post(|sim: Sim, body: Bytes| run(sim, body, drop_connection)))
         .route(
-            "/api/fault",
+            "/fault",
             post(|sim: Sim, body: Bytes| {
                 run(sim, body, |control, rule| control.fault(rule).map(|()| json!({"ok": true})))
             }),
         )
         .route(
-            "/api/clear_faults",
+            "/clear_faults",
             post(|sim: Sim, body: Bytes| {
                 run(sim, body, |control, _: Nothing| {
                     control.clear_faults();
@@ -87,7 +92,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
             }),
         )
         .route(
-            "/api/global_rate_limit",
+            "/global_rate_limit",
             post(|sim: Sim, body: Bytes| {
                 run(sim, body, |control, time: Seconds| {
                     control.global_rate_limit(time.duration());
@@ -102,8 +107,6 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
             );
             failure(StatusCode::NOT_FOUND, &error)
         })
-        .layer(DefaultBodyLimit::max(MOST_BODY))
-        .layer(from_fn(only_this_machine))
 }
 
 #[derive(Deserialize)]
@@ -274,9 +277,6 @@ async fn only_this_machine(request: Request, next: Next) -> Response {
     if request.method() == axum::http::Method::POST && !is_json(headers) {
         let error = ControlError::new("operations are JSON", "send Content-Type: application/json");
         return failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
-    }
-    if request.uri().path().is_empty() {
-        return Redirect::permanent("/sim/").into_response();
     }
     next.run(request).await
 }

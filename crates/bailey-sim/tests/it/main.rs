@@ -1,0 +1,12 @@
+//! Tests of the simulator from outside: raw sockets, raw HTTP, and a client library nobody here wrote.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
+
+mod commands;
+mod control;
+mod determinism;
+mod discord_py;
+mod gateway;
+mod interactions;
+mod limits;
+mod rest;
+mod support;
