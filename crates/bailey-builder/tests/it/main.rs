@@ -20,7 +20,7 @@ fn uv() -> PathBuf {
         .chain([tools])
         .map(|folder| folder.join("uv"))
         .find(|candidate| candidate.is_file())
-        .expect("uv is on PATH or in .tools/bin: `make setup` puts it there")
+        .expect("uv is on PATH or in .tools/bin: scripts/setup.sh puts it there")
 }
 
 fn config(cache: &Path) -> BuilderConfig {
