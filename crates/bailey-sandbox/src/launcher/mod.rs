@@ -93,6 +93,11 @@ fn run() -> i32 {
 }
 
 fn launch(control: &mut UnixStream) -> Result<(), Failure> {
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        let reason =
+            "it has more than one thread; a program must call run_if_requested before it starts a runtime";
+        return Err(Failure::new(Layer::Launcher, reason));
+    }
     // If the host dies from here on, this program and later its child die with it.
     system::die_with_parent()?;
     system::close_descriptors_except(control.as_raw_fd())?;
