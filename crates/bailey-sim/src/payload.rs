@@ -14,6 +14,8 @@ const MOST_EMBEDS: usize = 10;
 const MOST_EMBED_LETTERS: usize = 6000;
 const MOST_FILES: usize = 10;
 const MOST_ROWS: usize = 5;
+/// Embeds, components and allowed mentions of one message as JSON.
+const MOST_BYTES: usize = 256 * 1024;
 /// Components of a message with the V2 flag, nested ones counted.
 const MOST_V2_COMPONENTS: usize = 40;
 
@@ -106,6 +108,13 @@ fn read(body: &Value, uploads: Vec<Upload>, prefix: &str) -> Result<Draft, ApiEr
         draft.kept_attachments = Some(kept);
     }
     draft.uploads = uploads;
+    // Fields nobody knows are kept as they are, so their size needs a limit of its own.
+    let size =
+        |list: &Option<Vec<Value>>| list.iter().flatten().map(|one| one.to_string().len()).sum::<usize>();
+    let mentions = draft.allowed_mentions.as_ref().map_or(0, |mentions| mentions.to_string().len());
+    if size(&draft.embeds) + size(&draft.components) + mentions > MOST_BYTES {
+        return Err(ApiError::request_too_large());
+    }
     if draft.flags & flag::COMPONENTS_V2 != 0 {
         for (field, given) in [("content", draft.content.is_some()), ("embeds", draft.embeds.is_some())] {
             if given {
@@ -274,7 +283,7 @@ fn check_component(
     }
 }
 
-/// Gives every component the numeric `id` Discord assigns, and selects their default counts.
+/// Gives every component the numeric `id` Discord assigns, and the defaults it fills in.
 fn number_components(components: &mut [Value], last: &mut u64) {
     for component in components {
         let Some(map) = component.as_object_mut() else { continue };
@@ -282,9 +291,16 @@ fn number_components(components: &mut [Value], last: &mut u64) {
         if map.get("id").and_then(Value::as_u64).unwrap_or(0) == 0 {
             map.insert("id".to_owned(), json!(*last));
         }
-        if matches!(map.get("type").and_then(Value::as_u64), Some(3 | 5..=8)) {
-            map.entry("min_values").or_insert(json!(1));
-            map.entry("max_values").or_insert(json!(1));
+        let defaults: &[(&str, Value)] = match map.get("type").and_then(Value::as_u64) {
+            Some(3 | 5..=8) => &[("min_values", json!(1)), ("max_values", json!(1))],
+            Some(11) => &[("description", Value::Null), ("spoiler", json!(false))],
+            Some(13) => &[("name", Value::Null), ("size", Value::Null), ("spoiler", json!(false))],
+            Some(14) => &[("spacing", json!(1)), ("divider", json!(true))],
+            Some(17) => &[("accent_color", Value::Null), ("spoiler", json!(false))],
+            _ => &[],
+        };
+        for (key, default) in defaults {
+            map.entry(*key).or_insert_with(|| default.clone());
         }
         if let Some(Value::Array(children)) = map.get_mut("components") {
             number_components(children, last);
@@ -396,6 +412,9 @@ pub(crate) fn modal(data: &Value) -> Result<ModalParts, ApiError> {
         fields.push(seen_field(part, field));
     }
     errors.finish()?;
+    if data.to_string().len() > MOST_BYTES {
+        return Err(ApiError::request_too_large());
+    }
     number_components(&mut components, &mut 0);
     Ok((custom_id, title, components, fields))
 }

@@ -29,8 +29,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Semaphore>,
     /// The feed's latest index.
     pub(crate) feed_changed: watch::Receiver<u64>,
-    /// Counts heartbeats that carried a sequence number.
-    pub(crate) acknowledged: watch::Sender<u64>,
+    /// Changes when a client connects to a session and when a heartbeat carries a sequence number.
+    pub(crate) heard: watch::Sender<u64>,
     pub(crate) stop: CancellationToken,
     heartbeat_ms: AtomicU64,
 }
@@ -45,7 +45,7 @@ impl Shared {
             log: Mutex::default(),
             connections: Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
             feed_changed,
-            acknowledged: watch::Sender::new(0),
+            heard: watch::Sender::new(0),
             stop: CancellationToken::new(),
             heartbeat_ms: AtomicU64::new(HEARTBEAT_MS),
         }
@@ -53,6 +53,11 @@ impl Shared {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Wakes those who wait for a client to connect or to acknowledge.
+    pub(crate) fn client_heard(&self) {
+        self.heard.send_modify(|count| *count += 1);
     }
 
     /// The heartbeat interval that the next connection is told.

@@ -286,20 +286,18 @@ impl Control {
         self.shared.state().session_views()
     }
 
-    /// Waits until a client is connected and was sent everything it starts with; false when `within` passed first.
+    /// Waits until a client has identified or resumed; false when `within` passed first.
     pub async fn wait_for_client(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
-        let mut heard = self.shared.acknowledged.subscribe();
+        let mut heard = self.shared.heard.subscribe();
         loop {
+            heard.mark_unchanged();
             if self.sessions().iter().any(|session| session.connected) {
                 return true;
             }
-            // A client that identifies is noticed by polling: nothing else announces it.
-            let soon = Instant::now() + Duration::from_millis(20);
-            if soon > deadline {
+            if timeout_at(deadline, heard.changed()).await.is_err() {
                 return false;
             }
-            timeout_at(soon, heard.changed()).await.ok();
         }
     }
 
@@ -309,7 +307,7 @@ impl Control {
         let deadline = Instant::now() + within;
         let wanted: Vec<(String, u64)> =
             self.sessions().into_iter().map(|session| (session.session_id, session.sequence)).collect();
-        let mut heard = self.shared.acknowledged.subscribe();
+        let mut heard = self.shared.heard.subscribe();
         loop {
             heard.mark_unchanged();
             let behind = self.sessions().into_iter().any(|session| {

@@ -250,7 +250,7 @@ impl Connection {
                 session.acknowledged = session.acknowledged.max(sequence.min(session.sequence));
             }
             drop(state);
-            shared.acknowledged.send_modify(|count| *count += 1);
+            shared.client_heard();
         }
         self.send(&json!({"t": null, "s": null, "op": 11, "d": null}).to_string()).await
     }
@@ -289,6 +289,7 @@ impl Connection {
             self.session = Some(state.identify(self.number, intents, shard));
             self.sent = 0;
         }
+        shared.client_heard();
         self.flush().await
     }
 
@@ -317,6 +318,7 @@ impl Connection {
         let Some(wake) = resumed else { return self.invalid_session(false).await };
         self.session = Some((id.to_owned(), wake));
         self.sent = sequence;
+        shared.client_heard();
         self.flush().await
     }
 

@@ -78,8 +78,15 @@ impl Faults {
         if self.rules.len() >= MOST_RULES {
             return false;
         }
-        if let Fault::Delay { milliseconds } = &mut rule.fault {
-            *milliseconds = (*milliseconds).min(60_000);
+        match &mut rule.fault {
+            Fault::Delay { milliseconds } => *milliseconds = (*milliseconds).min(60_000),
+            Fault::RateLimit { retry_after, .. } if retry_after.is_finite() => {
+                *retry_after = retry_after.clamp(0.0, 3600.0);
+            }
+            Fault::RateLimit { retry_after, .. } => *retry_after = 1.0,
+            Fault::Status { status, .. } | Fault::AppliedBut { status } => {
+                *status = (*status).clamp(200, 599)
+            }
         }
         self.rules.push(rule);
         true

@@ -42,7 +42,7 @@ fn outcome(state: &State, answered: &Interaction, body: &serde_json::Value) -> s
     }
     let mut outcome = json!({"interaction": interaction});
     if let (Some(message), Some(map)) =
-        (message.filter(|_| matches!(callback, 4 | 5 | 7)), outcome.as_object_mut())
+        (message.filter(|_| matches!(callback, 4 | 7)), outcome.as_object_mut())
     {
         let resource = json!({"type": callback, "message": state.render_message(message)});
         map.insert("resource".to_owned(), resource);

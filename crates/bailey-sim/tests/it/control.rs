@@ -123,5 +123,16 @@ async fn under_real_time_windows_close_by_themselves_and_time_cannot_be_moved() 
     assert!(control.advance(Duration::from_secs(1)).unwrap_err().message.contains("real time"));
     let before = control.say(say("now")).unwrap().message_id.unwrap().created_ms();
     assert!(before.abs_diff(control.now_ms()) < 60_000);
+    let rest = crate::support::Rest::new(&simulator.http_base(), &simulator.bot_token());
+    let application = bailey_sim::World::default_world().application.id;
+    rest.post(&format!("/applications/{application}/commands"), json!({"name": "greet", "description": "d"}))
+        .await;
+    let asked = control.command(crate::support::using("greet", json!({}))).unwrap();
+    let seen = control.wait_observed(asked.feed_index, Duration::from_secs(30)).await;
+    assert!(
+        matches!(&seen[..], [one] if matches!(one.what, bailey_sim::Sight::InteractionFailed { .. })),
+        "{seen:?}"
+    );
+    assert_eq!(control.is_answered(asked.interaction_id.unwrap()), Some(true));
     simulator.shutdown().await;
 }

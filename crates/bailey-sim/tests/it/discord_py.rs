@@ -89,6 +89,7 @@ async fn discord_py_logs_in_talks_and_answers_interactions() {
         command(&python).arg(script).args(arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let mut index = 0;
     let story = async {
+        assert!(control.wait_for_client(PATIENCE).await, "the bot never identified");
         // The bot says so itself once it saw the server and registered its command.
         sees(&control, &mut index, "the bot's greeting", by_bot("ready in Test Server with 4 members")).await;
         control.say(say("!ping")).unwrap();

@@ -87,7 +87,7 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    fn new(base: &str, token: &str) -> Self {
+    pub(crate) fn new(base: &str, token: &str) -> Self {
         // Ignored when another test was first: it is the same provider.
         rustls::crypto::ring::default_provider().install_default().ok();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
