@@ -1,1 +1,13 @@
-//! What a plugin may call. One folder a service.
+//! What a plugin may call, one folder a service: `kv`, `logs`, `discord`, `interactions`.
+//!
+//! A service is handed a `Grant`, which names the tenant, and never looks one up. It knows no
+//! process, no session and none of the platform's own tables. Start at [`Services`], then read
+//! [`kv`] as the pattern of the others.
+
+pub mod database;
+pub mod kv;
+pub mod logs;
+
+pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
+pub use kv::Kv;
+pub use logs::{LoggedLine, Logs};

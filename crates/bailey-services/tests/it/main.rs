@@ -1,0 +1,7 @@
+//! The services against a real PostgreSQL and a simulated Discord.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error is over")]
+
+mod kv;
+mod kv_model;
+mod logs;
+mod support;
