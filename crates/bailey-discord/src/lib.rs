@@ -1,1 +1,26 @@
-//! Speaks to Discord: gateway, normalised events, REST through our own egress.
+//! Speaks to Discord: receives what happens, and sends what plugins ask to be sent.
+//!
+//! Which Discord is meant (the real one or a simulated one) is configuration alone: the code path is
+//! the same. This crate never looks at grants, plugins or databases, and decides nothing about who
+//! may do what.
+//!
+//! Start at [`Gateway`] (what comes in, as [`bailey_protocol::Event`]s) and [`Rest`] (what goes out).
+//! [`Directory`] knows which server a channel belongs to: the boundary between tenants for sends.
+
+mod config;
+mod directory;
+//mod egress;
+mod error;
+mod gateway;
+pub mod normalise;
+//mod rest;
+
+pub use config::{BotToken, DiscordConfig, Endpoints, install_tls_provider};
+pub use directory::{Channel, Directory, Guild};
+//pub use egress::Refusals;
+pub use error::DiscordError;
+pub use gateway::{Gateway, GatewayState, GatewayStatus, ResumePoint};
+//pub use rest::callback::CallbackBody;
+//pub use rest::commands::SyncOutcome;
+//pub use rest::{Application, Rest};
+pub use twilight_gateway::{Intents, ShardId};

@@ -1,0 +1,354 @@
+//! What a frame from the gateway means: which events it makes, and what it says about servers and
+//! channels. It does no I/O; a frame it cannot read is reported, never passed on.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use bailey_protocol::{ChannelId, Event, GuildId, RoleId, Timestamp, UserId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::directory::{Channel, Directory};
+use crate::normalise::{Mark, Normalised, Skip, Surroundings, normalise};
+
+/// Characters of an unreadable frame that are logged.
+const LOGGED_CHARACTERS: usize = 300;
+/// Discord's number for a dispatch.
+const DISPATCH: u64 = 0;
+
+/// One frame, as far as every frame is the same.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    op: u64,
+    #[serde(borrow, default)]
+    t: Option<Cow<'a, str>>,
+    #[serde(default)]
+    s: Option<u64>,
+    #[serde(borrow, default)]
+    d: Option<&'a RawValue>,
+}
+
+/// A dispatch that was read: what to hand on, and how far the stream then is.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// Its sequence number.
+    pub(super) sequence: u64,
+    /// What plugins are told of it.
+    pub(super) events: Vec<Event>,
+    /// Whether it happened in a private conversation.
+    pub(super) direct_message: bool,
+    /// Whether it could be read.
+    pub(super) readable: bool,
+}
+
+/// Reads frames of one shard, in order.
+#[derive(Debug)]
+pub(super) struct Intake {
+    directory: Directory,
+    mark: Mark,
+    session: Option<String>,
+    resume_url: Option<String>,
+}
+
+impl Intake {
+    pub(super) fn new(directory: Directory, session: Option<&str>) -> Self {
+        Self {
+            directory,
+            mark: Mark::new(session.unwrap_or_default(), 0),
+            session: session.map(str::to_owned),
+            resume_url: None,
+        }
+    }
+
+    /// The session whose dispatches these are, and where Discord wants it resumed.
+    pub(super) fn session(&self) -> Option<(&str, Option<&str>)> {
+        Some((self.session.as_deref()?, self.resume_url.as_deref()))
+    }
+
+    /// Reads one frame. `None` for one that is no dispatch, which the shard itself has dealt with.
+    ///
+    /// # Errors
+    /// When it is no frame at all.
+    pub(super) fn take(
+        &mut self,
+        frame: &str,
+        received_at: Timestamp,
+    ) -> Result<Option<Taken>, serde_json::Error> {
+        let envelope: Envelope<'_> = serde_json::from_str(frame)?;
+        let (DISPATCH, Some(event_type), Some(sequence)) = (envelope.op, &envelope.t, envelope.s) else {
+            return Ok(None);
+        };
+        let mut taken =
+            Taken { sequence, events: Vec::new(), direct_message: false, readable: true };
+        let data = envelope.d.unwrap_or(RawValue::NULL);
+        let outcome = self.learn(event_type, data.get()).and_then(|()| {
+            let mark = self.mark.at(sequence);
+            let surroundings = Surroundings { directory: &self.directory, mark, received_at };
+            normalise(event_type, data, surroundings)
+        });
+        match outcome {
+            Ok(Normalised::Events(events)) => taken.events = events,
+            Ok(Normalised::Skipped(why)) => taken.direct_message = why == Skip::DirectMessage,
+            Err(error) => {
+                taken.readable = false;
+                report(event_type, sequence, data.get(), &error);
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    /// Keeps the directory up to date.
+    fn learn(&mut self, event_type: &str, data: &str) -> Result<(), serde_json::Error> {
+        let directory = &self.directory;
+        match event_type {
+            "READY" => {
+                let ready: Ready = serde_json::from_str(data)?;
+                self.mark = Mark::new(&ready.session_id, 0);
+                directory.keep_only(&ready.guilds.iter().map(|guild| guild.id).collect());
+                self.session = Some(ready.session_id);
+                self.resume_url = Some(ready.resume_gateway_url);
+            }
+            "GUILD_CREATE" => serde_json::from_str::<GuildCreate>(data)?.keep(directory),
+            "GUILD_UPDATE" => {
+                let guild: GuildUpdate = serde_json::from_str(data)?;
+                directory.rename_guild(guild.id, guild.name, guild.owner_id);
+            }
+            "GUILD_DELETE" => {
+                let guild: UnavailableGuild = serde_json::from_str(data)?;
+                // Unavailable means an outage at Discord; the bot is still a member.
+                if !guild.unavailable {
+                    directory.remove_guild(guild.id);
+                }
+            }
+            "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE" => {
+                serde_json::from_str::<WireChannel>(data)?.keep(directory, None);
+            }
+            "CHANNEL_DELETE" | "THREAD_DELETE" => {
+                directory.remove_channel(serde_json::from_str::<Identified<ChannelId>>(data)?.id);
+            }
+            "THREAD_LIST_SYNC" => {
+                let sync: ThreadListSync = serde_json::from_str(data)?;
+                sync.threads.into_iter().for_each(|thread| thread.keep(directory, Some(sync.guild_id)));
+            }
+            "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
+                let change: RoleChange = serde_json::from_str(data)?;
+                directory.put_role(change.guild_id, change.role.id, change.role.permissions());
+            }
+            "GUILD_ROLE_DELETE" => {
+                let change: RoleDeletion = serde_json::from_str(data)?;
+                directory.remove_role(change.guild_id, change.role_id);
+            }
+            "GUILD_MEMBER_ADD" => directory.count_members(in_guild(data)?, 1),
+            "GUILD_MEMBER_REMOVE" => directory.count_members(in_guild(data)?, -1),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Logs what could not be read. Interactions carry a credential, and are not shown.
+fn report(event_type: &str, sequence: u64, data: &str, error: &serde_json::Error) {
+    let shown: String = match event_type {
+        "INTERACTION_CREATE" | "READY" => "(not shown)".to_owned(),
+        _ => data.chars().take(LOGGED_CHARACTERS).collect(),
+    };
+    tracing::warn!(
+        event_type,
+        sequence,
+        %error,
+        data = shown,
+        "a {event_type} from Discord could not be read and is left out",
+    );
+}
+
+#[derive(Deserialize)]
+struct Identified<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    session_id: String,
+    resume_gateway_url: String,
+    #[serde(default)]
+    guilds: HashSet<ReadyGuild>,
+}
+
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+struct ReadyGuild {
+    id: GuildId,
+}
+
+#[derive(Deserialize)]
+struct UnavailableGuild {
+    id: GuildId,
+    #[serde(default)]
+    unavailable: bool,
+}
+
+#[derive(Deserialize)]
+struct GuildUpdate {
+    id: GuildId,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    owner_id: Option<UserId>,
+}
+
+#[derive(Deserialize)]
+struct GuildCreate {
+    id: GuildId,
+    #[serde(default)]
+    unavailable: bool,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    member_count: u64,
+    #[serde(default)]
+    owner_id: Option<UserId>,
+    #[serde(default)]
+    channels: Vec<WireChannel>,
+    #[serde(default)]
+    threads: Vec<WireChannel>,
+    #[serde(default)]
+    roles: Vec<Role>,
+}
+
+impl GuildCreate {
+    fn keep(self, directory: &Directory) {
+        if self.unavailable {
+            return;
+        }
+        directory.put_guild(self.id, self.name, self.member_count, self.owner_id);
+        for role in &self.roles {
+            directory.put_role(self.id, role.id, role.permissions());
+        }
+        for channel in self.channels.into_iter().chain(self.threads) {
+            channel.keep(directory, Some(self.id));
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WireChannel {
+    id: ChannelId,
+    #[serde(default)]
+    guild_id: Option<GuildId>,
+    #[serde(default)]
+    name: Option<String>,
+    r#type: u8,
+}
+
+impl WireChannel {
+    /// Inside a server's own object Discord leaves the server's id out.
+    fn keep(self, directory: &Directory, inside: Option<GuildId>) {
+        let Some(guild) = inside.or(self.guild_id) else { return };
+        let name = self.name.unwrap_or_default().into();
+        directory.put_channel(self.id, Channel { guild, name, kind: self.r#type });
+    }
+}
+
+#[derive(Deserialize)]
+struct ThreadListSync {
+    guild_id: GuildId,
+    #[serde(default)]
+    threads: Vec<WireChannel>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    id: RoleId,
+    #[serde(default)]
+    permissions: String,
+}
+
+impl Role {
+    fn permissions(&self) -> u64 {
+        self.permissions.parse().unwrap_or(0)
+    }
+}
+
+#[derive(Deserialize)]
+struct RoleChange {
+    guild_id: GuildId,
+    role: Role,
+}
+
+#[derive(Deserialize)]
+struct RoleDeletion {
+    guild_id: GuildId,
+    role_id: RoleId,
+}
+
+fn in_guild(data: &str) -> Result<GuildId, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct InGuild {
+        guild_id: GuildId,
+    }
+    Ok(serde_json::from_str::<InGuild>(data)?.guild_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake() -> Intake {
+        Intake::new(Directory::new(), None)
+    }
+
+    fn take(intake: &mut Intake, event_type: &str, sequence: u64, data: serde_json::Value) -> Taken {
+        let frame = serde_json::json!({"op": 0, "t": event_type, "s": sequence, "d": data}).to_string();
+        intake.take(&frame, Timestamp(0)).unwrap().unwrap()
+    }
+
+    fn home(intake: &mut Intake) {
+        let guild = serde_json::json!({
+            "id": "1", "name": "Home", "member_count": 3, "owner_id": "7",
+            "channels": [{"id": "10", "name": "general", "type": 0}],
+            "threads": [{"id": "11", "name": "talk", "type": 11, "guild_id": "1"}],
+            "roles": [{"id": "1", "permissions": "1024"}],
+        });
+        assert!(take(intake, "GUILD_CREATE", 2, guild).readable);
+    }
+
+    #[test]
+    fn servers_channels_and_members_are_followed() {
+        let mut intake = intake();
+        home(&mut intake);
+        let directory = intake.directory.clone();
+        assert_eq!(directory.guild_of(ChannelId(11)), Some(GuildId(1)));
+        take(&mut intake, "GUILD_MEMBER_ADD", 3, serde_json::json!({"guild_id": "1", "user": {"id": "9"}}));
+        assert_eq!(directory.guild(GuildId(1)).unwrap().member_count, 4);
+        let channel = serde_json::json!({"id": "12", "guild_id": "1", "name": "new", "type": 0});
+        take(&mut intake, "CHANNEL_CREATE", 4, channel);
+        assert_eq!(directory.channel_name(ChannelId(12)).as_deref(), Some("new"));
+        take(&mut intake, "CHANNEL_DELETE", 5, serde_json::json!({"id": "12", "guild_id": "1", "type": 0}));
+        assert_eq!(directory.guild_of(ChannelId(12)), None);
+        take(&mut intake, "GUILD_DELETE", 6, serde_json::json!({"id": "1", "unavailable": true}));
+        assert_eq!(directory.guild_count(), 1);
+        take(&mut intake, "GUILD_DELETE", 7, serde_json::json!({"id": "1"}));
+        assert_eq!(directory.guild_count(), 0);
+    }
+
+    #[test]
+    fn servers_left_while_away_are_forgotten_at_the_next_ready() {
+        let mut intake = intake();
+        home(&mut intake);
+        let ready = serde_json::json!({
+            "session_id": "s", "resume_gateway_url": "ws://x", "guilds": [{"id": "2", "unavailable": true}],
+        });
+        take(&mut intake, "READY", 1, ready);
+        assert_eq!(intake.directory.guild_count(), 0);
+        assert_eq!(intake.session(), Some(("s", Some("ws://x"))));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_moves_the_stream_on() {
+        let mut intake = intake();
+        let taken = take(&mut intake, "MESSAGE_CREATE", 9, serde_json::json!({"id": []}));
+        assert!(!taken.readable && taken.events.is_empty());
+        assert_eq!(taken.sequence, 9);
+        assert!(intake.take("{", Timestamp(0)).is_err());
+        assert!(intake.take(r#"{"op":11}"#, Timestamp(0)).unwrap().is_none());
+    }
+}
