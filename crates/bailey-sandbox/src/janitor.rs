@@ -5,7 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
     sync::{
         OnceLock,
-        mpsc::{Sender, channel},
+        mpsc::{Sender, SyncSender, channel, sync_channel},
     },
     time::Duration,
 };
@@ -62,29 +62,59 @@ impl Drop for Remains {
         if self.process.is_none() && self.group.is_none() && self.lease.is_none() {
             return;
         }
-        let taken = Work {
+        let taken = Message::CleanUp(Work {
             process: self.process.take(),
             group: self.group.take(),
             lease: self.lease.take(),
             label: std::mem::take(&mut self.label),
-        };
+        });
         // Not more messages than living processes, so the channel needs no bound of its own.
-        static THREAD: OnceLock<Option<Sender<Work>>> = OnceLock::new();
-        let unsent = match THREAD.get_or_init(start_thread) {
-            Some(sender) => sender.send(taken).err().map(|error| error.0),
-            None => Some(taken),
-        };
-        if let Some(work) = unsent {
-            work.finish();
+        if let Err(unsent) = send(taken) {
+            unsent.handle();
         }
     }
 }
 
-fn start_thread() -> Option<Sender<Work>> {
-    let (sender, all) = channel::<Work>();
+/// What the thread is asked.
+enum Message {
+    CleanUp(Work),
+    /// Say when everything before this is done.
+    Report(SyncSender<()>),
+}
+
+impl Message {
+    fn handle(self) {
+        match self {
+            Self::CleanUp(work) => work.finish(),
+            Self::Report(to) => {
+                let _asker_may_be_gone = to.send(());
+            }
+        }
+    }
+}
+
+/// Waits until everything that was dropped so far is cleaned up. Blocking.
+pub(crate) fn settle() {
+    let (done, wait) = sync_channel(1);
+    if send(Message::Report(done)).is_ok() {
+        let _thread_may_be_gone = wait.recv();
+    }
+}
+
+/// Hands a message to the thread, or gives it back if there is none.
+fn send(message: Message) -> Result<(), Message> {
+    static THREAD: OnceLock<Option<Sender<Message>>> = OnceLock::new();
+    match THREAD.get_or_init(start_thread) {
+        Some(sender) => sender.send(message).map_err(|error| error.0),
+        None => Err(message),
+    }
+}
+
+fn start_thread() -> Option<Sender<Message>> {
+    let (sender, all) = channel::<Message>();
     std::thread::Builder::new()
         .name("sandbox-janitor".to_owned())
-        .spawn(move || all.into_iter().for_each(Work::finish))
+        .spawn(move || all.into_iter().for_each(Message::handle))
         .inspect_err(
             |error| tracing::error!(%error, "cannot start the thread that cleans up after processes"),
         )

@@ -34,6 +34,13 @@ impl NativeSandbox {
         Process::watch(started).map_err(|source| host("cannot watch the process", source))
     }
 
+    /// Waits until everything that belonged to dropped processes is gone. Call it before the host
+    /// ends, or the next host finds their control groups and removes them.
+    pub async fn settle(&self) {
+        // An interrupted wait is only possible while the runtime itself ends.
+        let _interrupted = tokio::task::spawn_blocking(crate::janitor::settle).await;
+    }
+
     /// Finds the control groups, clears what dead hosts left behind, and proves on this machine
     /// that every wall holds, by running a small program that looks at itself from inside.
     pub async fn open(config: NativeConfig) -> Result<Self, LayerError> {

@@ -57,6 +57,8 @@ fn run(python: &str, cache: &str, plugin: &str, cgroup_parent: CgroupParent) -> 
         tokio::select! { () = input => {}, () = output => {} }
         let exit = process.wait().await;
         eprintln!("{exit}");
+        drop(process);
+        sandbox.settle().await;
         Ok::<_, Failure>(if let bailey_sandbox::Exit::Code(code) = exit { code } else { 1 })
     });
     // Standard input may still be read by a thread; nobody waits for it.
