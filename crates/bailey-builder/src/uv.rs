@@ -54,6 +54,7 @@ pub(crate) async fn resolve(
         "--quiet",
     ]);
     command.args(["--only-binary", ":all:", "--no-sources"]);
+    command.arg("--python").arg(&config.python);
     if let Some(overrides) = overrides {
         command.args(["--overrides", overrides]);
     }
@@ -92,6 +93,7 @@ pub(crate) async fn install(
         "copy",
         "--quiet",
     ]);
+    command.arg("--python").arg(&config.python);
     let output = run_uv(config, &mut command).await?;
     if output.success { Ok(()) } else { Err(BuildError::Install { words: output.words }) }
 }
@@ -105,8 +107,7 @@ fn uv(config: &BuilderConfig, folder: &Path) -> Command {
         .envs(config.environment.iter().filter(|(name, _)| PASSED_ON.contains(&name.as_str())).cloned())
         .args(["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"])
         .arg("--cache-dir")
-        .arg(config.cache.join("uv"))
-        .env("UV_PYTHON", &config.python);
+        .arg(config.cache.join("uv"));
     command
 }
 
