@@ -6,6 +6,7 @@ const at = (id) => document.getElementById(id);
 let world = null;
 let shown = "";
 let lastObserved = 0;
+let loaded = false;
 
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -136,12 +137,12 @@ async function refresh() {
   try {
     world = await (await fetch("/sim/api/overview")).json();
     const seen = await (await fetch(`/sim/api/observed?after=${lastObserved}`)).json();
-    const first = lastObserved === 0;
     for (const one of seen) {
       lastObserved = one.index;
-      if (one.kind === "modal_opened" && !first) openForm(one);
-      if (one.kind === "interaction_failed" && !first) at("problem").textContent = `Interaction failed: ${one.reason}`;
+      if (one.kind === "modal_opened" && loaded) openForm(one);
+      if (one.kind === "interaction_failed" && loaded) at("problem").textContent = `Interaction failed: ${one.reason}`;
     }
+    loaded = true;
     render();
   } catch {
     at("status").textContent = "The simulator does not answer.";

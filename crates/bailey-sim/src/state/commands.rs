@@ -209,19 +209,10 @@ fn check_command(errors: &mut FieldErrors, prefix: &str, command: &Value) {
     }
     if letters(command) > MOST_LETTERS {
         let text = "Command exceeds maximum size (8000)";
-        errors.add(prefix.trim_end_matches('.').if_empty("name"), "APPLICATION_COMMAND_TOO_LARGE", text);
+        let place = if prefix.is_empty() { "name" } else { prefix.trim_end_matches('.') };
+        errors.add(place, "APPLICATION_COMMAND_TOO_LARGE", text);
     }
     check_options(errors, &format!("{prefix}options"), command.get("options"), 0);
-}
-
-trait IfEmpty {
-    fn if_empty<'a>(&'a self, otherwise: &'a str) -> &'a str;
-}
-
-impl IfEmpty for str {
-    fn if_empty<'a>(&'a self, otherwise: &'a str) -> &'a str {
-        if self.is_empty() { otherwise } else { self }
-    }
 }
 
 fn check_name(errors: &mut FieldErrors, path: &str, of: &Value, strict: bool) {

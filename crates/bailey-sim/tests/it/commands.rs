@@ -53,10 +53,20 @@ async fn what_discord_would_refuse_is_refused_with_the_place() {
     let path = format!("/applications/{}/commands", sim.application());
     let command = |options: Value| json!([{"name": "a", "description": "b", "options": options}]);
     let option = |name: &str, required: bool| json!({"type": 3, "name": name, "description": "d", "required": required});
+    let long_option = |name: &str| {
+        let choice =
+            |number| json!({"name": format!("{number}{}", "n".repeat(90)), "value": format!("{number}")});
+        json!({"type": 3, "name": name, "description": "d", "choices": (0..10).map(choice).collect::<Vec<_>>()})
+    };
     let cases = [
         (json!([{"name": "Upper", "description": "b"}]), "/0/name", "APPLICATION_COMMAND_INVALID_NAME"),
         (json!([{"name": "a"}]), "/0/description", "BASE_TYPE_REQUIRED"),
         (json!([{"name": "a", "description": "x".repeat(101)}]), "/0/description", "BASE_TYPE_BAD_LENGTH"),
+        (
+            command((0..25).map(|number| long_option(&format!("o{number}"))).collect()),
+            "/0",
+            "APPLICATION_COMMAND_TOO_LARGE",
+        ),
         (
             command(json!([option("x", false), option("y", true)])),
             "/0/options/1",

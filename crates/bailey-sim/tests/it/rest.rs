@@ -79,6 +79,9 @@ async fn refusals_read_as_discord_words_them() {
         (Method::PUT, format!("{path}/{people}/reactions/nonsense/@me"), json!({}), 400, 10014),
         (Method::POST, format!("{path}/bulk-delete"), json!({"messages": ["1"]}), 400, 50016),
         (Method::GET, "/nowhere".to_owned(), json!({}), 404, 0),
+        (Method::DELETE, "/users/@me".to_owned(), json!({}), 405, 0),
+        (Method::POST, path.clone(), json!({"embeds": [{"unknown": "x".repeat(300_000)}]}), 413, 40005),
+        (Method::POST, path.clone(), json!({"content": "x".repeat(26 * 1024 * 1024)}), 413, 40005),
         (Method::GET, format!("{path}?limit=101"), json!({}), 400, 50035),
     ];
     for (method, path, body, status, code) in cases {
@@ -263,4 +266,32 @@ async fn servers_members_and_the_application_can_be_read() {
     assert_eq!(sim.rest.get("/oauth2/applications/@me").await.1["id"], sim.application());
     assert_eq!(sim.rest.get("/gateway/bot").await.1["url"], sim.simulator.gateway_url());
     assert_eq!(sim.rest.get("/gateway").await.1["url"], sim.simulator.gateway_url());
+}
+
+#[tokio::test]
+async fn components_come_back_numbered_and_with_their_defaults() {
+    let sim = Sim::start().await;
+    let path = format!("/channels/{}/messages", sim.general());
+    let select = json!({"type": 3, "custom_id": "s", "options": [{"label": "a", "value": "b"}]});
+    let message = sim.rest.post(&path, json!({"components": [{"type": 1, "components": [select]}]})).await.1;
+    let expected = json!([{"type": 1, "id": 1, "components": [{
+        "type": 3, "custom_id": "s", "options": [{"label": "a", "value": "b"}], "id": 2, "min_values": 1, "max_values": 1,
+    }]}]);
+    assert_eq!(message["components"], expected);
+
+    let parts = json!([{"type": 17, "components": [{"type": 10, "content": "text"}, {"type": 14}]}]);
+    let flags = 1 << 15;
+    let modern = sim.rest.post(&path, json!({"flags": flags, "components": parts})).await.1;
+    let expected = json!([{
+        "type": 17, "id": 1, "accent_color": null, "spoiler": false, "components": [
+            {"type": 10, "id": 2, "content": "text"}, {"type": 14, "id": 3, "spacing": 1, "divider": true},
+        ],
+    }]);
+    assert_eq!(modern["components"], expected, "{modern}");
+    assert_eq!(modern["flags"], flags);
+    let (status, body) =
+        sim.rest.post(&path, json!({"flags": flags, "content": "x", "components": parts})).await;
+    assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &json!(50035)));
+    let (status, _) = sim.rest.post(&path, json!({"components": parts})).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "containers need the flag");
 }
