@@ -1,12 +1,12 @@
 //! The program that builds the walls and then becomes the sandboxed process.
 //!
 //! It is started by re-executing a program of ours, so it is single-threaded and has nothing of
-//! the host in memory. It reads one [`plan::Plan`] from the control socket,
+//! the host in memory. It reads one plan from the control socket,
 //! whose descriptor is its second argument, and goes two steps:
 //!
 //! 1. the *launcher* makes a child that is pid 1 of a new pid namespace and, by `CLONE_PARENT`, a
 //!    child of the host; it tells the host the child's pid and ends;
-//! 2. the *child* puts up the walls in the order of [`child::become_process`] and executes Python.
+//! 2. the *child* puts up the walls in the order of `child::become_process` and executes Python.
 //!
 //! The socket closes at that execution: end of file without a report means success.
 
