@@ -16,6 +16,7 @@ pub mod installation;
 pub mod observation;
 pub mod quiet;
 pub mod router;
+mod sandboxed;
 pub mod session;
 pub mod spawn;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use bus::BusClosed;
 pub use host::{Host, HostConfig};
 pub use installation::{Installation, PluginCode};
 pub use observation::{Observation, Observer};
+pub use sandboxed::sandbox_spawner;
 pub use session::{AnnounceError, DeadLetter, SessionState, SessionView};
 pub use spawn::{Ended, RunningProcess, Signal, SpawnFailure, SpawnRequest, Spawner};
 pub use timings::{HostRates, HostTimings};

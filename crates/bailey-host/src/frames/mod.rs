@@ -43,10 +43,10 @@ pub fn read(line: &[u8]) -> Vec<Found> {
         return Vec::new();
     }
     let text = repair::replace_lone_surrogates(text);
-    if text.starts_with('{') {
-        if let Some(found) = whole_line(&text) {
-            return vec![found];
-        }
+    if text.starts_with('{')
+        && let Some(found) = whole_line(&text)
+    {
+        return vec![found];
     }
     glued(&text)
 }

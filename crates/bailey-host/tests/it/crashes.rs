@@ -215,7 +215,9 @@ async fn a_new_version_gets_a_fresh_process_and_the_waiting_events() {
     let mut new_version = installation(&demo());
     new_version.version = "2.0.0".to_owned();
     let replacing = bench.host.install(new_version);
+    let host = bench.host.clone();
     let ending = async {
+        draining(&host).await;
         old.ack("e1").await;
         assert_eq!(old.json().await["method"], "host.shutdown");
         assert_eq!(old.line().await, None);
@@ -229,4 +231,15 @@ async fn a_new_version_gets_a_fresh_process_and_the_waiting_events() {
     assert_eq!(new.handle().await, "e2");
     bench.host.quiesced().await;
     assert!(bench.host.dead_letters().is_empty());
+}
+
+/// Lets the others run until the session takes nothing more.
+async fn draining(host: &bailey_host::Host) {
+    for _ in 0..1000 {
+        if host.sessions()[0].state == SessionState::Draining {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("the session was not told to end: {:?}", host.sessions());
 }
