@@ -93,6 +93,8 @@ fn run() -> i32 {
 }
 
 fn launch(control: &mut UnixStream) -> Result<(), Failure> {
+    // First: a socket that is closed with something unread in it loses what was written to it.
+    let plan = read_plan(control)?;
     if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
         let reason =
             "it has more than one thread; a program must call run_if_requested before it starts a runtime";
@@ -104,7 +106,6 @@ fn launch(control: &mut UnixStream) -> Result<(), Failure> {
     system::close_on_exec(control.as_raw_fd())?;
     report_panics(control);
     system::reset_signals();
-    let plan = read_plan(control)?;
     let pipe = system::pipe()?; // holds the child until its user mapping is written
     let child = system::fork_into_pid_namespace(matches!(plan.identity, Identity::Namespace { .. }))?;
     if child == 0 {

@@ -81,6 +81,10 @@ async fn a_system_call_that_does_not_work_names_its_wall() {
         let text = error.to_string();
         assert!(text.starts_with(&format!("sandbox layer `{layer}` could not be applied: ")), "{text}");
         assert!(text.contains("; hint: "), "{text}");
+        assert!(
+            text.contains(": cannot ") || text.contains("this kernel has no "),
+            "says what was tried: {text}"
+        );
     }
 }
 
