@@ -9,18 +9,18 @@
 
 mod config;
 mod directory;
-//mod egress;
+mod egress;
 mod error;
 mod gateway;
 pub mod normalise;
-//mod rest;
+mod rest;
 
 pub use config::{BotToken, DiscordConfig, Endpoints, install_tls_provider};
 pub use directory::{Channel, Directory, Guild};
-//pub use egress::Refusals;
+pub use egress::Refusals;
 pub use error::DiscordError;
 pub use gateway::{Gateway, GatewayState, GatewayStatus, ResumePoint};
-//pub use rest::callback::CallbackBody;
-//pub use rest::commands::SyncOutcome;
-//pub use rest::{Application, Rest};
+pub use rest::callback::CallbackBody;
+pub use rest::commands::SyncOutcome;
+pub use rest::{Application, Rest};
 pub use twilight_gateway::{Intents, ShardId};

@@ -169,7 +169,13 @@ mod tests {
         let cases = [
             (r#"{"retry_after": 1.5, "global": false}"#, vec![("retry-after", "2")], 1500, false, false),
             (r#"{"retry_after": 0.2, "global": true}"#, vec![], 200, true, false),
-            (r#"{"message": "x"}"#, vec![("retry-after", "3"), ("x-ratelimit-scope", "shared")], 3000, false, true),
+            (
+                r#"{"message": "x"}"#,
+                vec![("retry-after", "3"), ("x-ratelimit-scope", "shared")],
+                3000,
+                false,
+                true,
+            ),
             ("<html>banned</html>", vec![("retry-after", "60")], 60_000, true, false),
             (r#"{"retry_after": -4}"#, vec![], 1000, false, false),
         ];

@@ -21,8 +21,8 @@ use crate::config::{DiscordConfig, install_tls_provider};
 use crate::error::DiscordError;
 use answer::{Answer, ReadError, read, refusal, too_many};
 use limits::{Bucket, BucketKey, Limits};
-pub use refusals::Refusals;
 use refusals::RefusalCounter;
+pub use refusals::Refusals;
 
 /// Time one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -117,7 +117,13 @@ impl Egress {
             .map_err(|_| DiscordError::Unreachable("the bot token has characters no token has".to_owned()))?;
         authorization.set_sensitive(true);
         let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("DiscordBot (", env!("CARGO_PKG_REPOSITORY"), ", ", env!("CARGO_PKG_VERSION"), ")"))
+            .user_agent(concat!(
+                "DiscordBot (",
+                env!("CARGO_PKG_REPOSITORY"),
+                ", ",
+                env!("CARGO_PKG_VERSION"),
+                ")"
+            ))
             .redirect(Policy::none())
             .timeout(ATTEMPT);
         if config.endpoints.is_simulator() {
@@ -125,7 +131,10 @@ impl Egress {
             builder = builder.no_proxy().tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| {
-            DiscordError::Unreachable(format!("TLS cannot be set up ({}); install ca-certificates", whole(&error)))
+            DiscordError::Unreachable(format!(
+                "TLS cannot be set up ({}); install ca-certificates",
+                whole(&error)
+            ))
         })?;
         let shared = Shared {
             http,
@@ -251,7 +260,11 @@ impl Run<'_> {
     }
 
     /// What an answer means; `None` when the request is to be sent again now.
-    async fn settle(&mut self, bucket: &Bucket, answer: Answer) -> Option<Result<(u16, Bytes), DiscordError>> {
+    async fn settle(
+        &mut self,
+        bucket: &Bucket,
+        answer: Answer,
+    ) -> Option<Result<(u16, Bytes), DiscordError>> {
         match answer.status {
             200..=299 => Some(Ok((answer.status, answer.body))),
             429 => {

@@ -44,10 +44,8 @@ impl RefusalCounter {
             _ => return,
         }
         let now = Instant::now();
-        let (began, counted) = state
-            .window
-            .filter(|(began, _)| now.duration_since(*began) < WINDOW)
-            .unwrap_or((now, 0));
+        let (began, counted) =
+            state.window.filter(|(began, _)| now.duration_since(*began) < WINDOW).unwrap_or((now, 0));
         state.window = Some((began, counted + 1));
     }
 

@@ -78,8 +78,7 @@ impl Intake {
         let (DISPATCH, Some(event_type), Some(sequence)) = (envelope.op, &envelope.t, envelope.s) else {
             return Ok(None);
         };
-        let mut taken =
-            Taken { sequence, events: Vec::new(), direct_message: false, readable: true };
+        let mut taken = Taken { sequence, events: Vec::new(), direct_message: false, readable: true };
         let data = envelope.d.unwrap_or(RawValue::NULL);
         let outcome = self.learn(event_type, data.get()).and_then(|()| {
             let mark = self.mark.at(sequence);

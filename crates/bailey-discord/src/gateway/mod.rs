@@ -324,7 +324,9 @@ impl Listener {
 /// What to change when Discord refuses a gateway for good.
 fn refused(code: u16) -> Option<String> {
     let reason = match code {
-        4004 => "Discord does not accept the bot token (4004); copy it again from the Bot page of the developer portal",
+        4004 => {
+            "Discord does not accept the bot token (4004); copy it again from the Bot page of the developer portal"
+        }
         4010 => "the shard number is not within the number of shards (4010); correct the shard settings",
         4011 => "the bot is in too many servers for one connection (4011); run it with more shards",
         4012 => "Discord no longer offers this version of its gateway (4012); update Bailey",

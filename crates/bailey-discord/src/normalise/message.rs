@@ -88,8 +88,7 @@ fn written(
     if let (Some(member), Some(author)) = (&message.member, author) {
         // Discord leaves permissions out here; those of the roles are what plugins check.
         let permissions = at.directory.permissions(guild, author.id, &member.roles).to_string();
-        let member =
-            json!({"permissions": permissions, "roles": member.roles(guild), "nick": member.nick});
+        let member = json!({"permissions": permissions, "roles": member.roles(guild), "nick": member.nick});
         payload.put("member", member);
     }
     payload.into_event(id, kind, guild, at.received_at)

@@ -138,14 +138,7 @@ impl Payload {
     }
 
     fn into_event(self, id: String, kind: EventKind, guild: GuildId, received_at: Timestamp) -> Event {
-        Event {
-            id: EventId::new(id),
-            kind,
-            guild,
-            payload: Arc::new(self.0),
-            interaction: None,
-            received_at,
-        }
+        Event { id: EventId::new(id), kind, guild, payload: Arc::new(self.0), interaction: None, received_at }
     }
 }
 
