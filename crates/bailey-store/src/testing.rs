@@ -42,11 +42,7 @@ pub async fn shared_cluster() -> &'static Cluster {
     let shared = SHARED.get_or_init(|| async {
         let directory = scratch_directory().keep();
         let janitor = hire_janitor(&directory);
-        let cluster = Cluster::start(ClusterConfig {
-            data_directory: directory,
-            binaries: None,
-            operating_system_user: None,
-        });
+        let cluster = Cluster::start(ClusterConfig::kept(directory));
         let cluster = cluster.await.unwrap_or_else(|error| panic!("no PostgreSQL for the tests: {error}"));
         Shared { cluster, _janitor: janitor }
     });

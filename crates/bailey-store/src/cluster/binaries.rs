@@ -13,6 +13,7 @@ const OLDEST: u32 = 15;
 #[derive(Debug, Clone)]
 pub(super) struct Binaries {
     directory: PathBuf,
+    major: u32,
 }
 
 impl Binaries {
@@ -28,13 +29,18 @@ impl Binaries {
         for directory in &candidates {
             let Some(version) = version_of(directory, account).await else { continue };
             if data_version.map_or(version >= OLDEST, |needed| needed == version) {
-                return Ok(Self { directory: directory.clone() });
+                return Ok(Self { directory: directory.clone(), major: version });
             }
         }
         let needed = data_version.map_or_else(|| format!("{OLDEST} or later"), |version| version.to_string());
         let mut searched: Vec<String> = candidates.iter().map(|path| path.display().to_string()).collect();
         searched.push("/usr/lib/postgresql/*/bin".to_owned());
         Err(ClusterError::NoBinaries { needed, searched: searched.join(", ") })
+    }
+
+    /// The major version.
+    pub(super) fn major(&self) -> u32 {
+        self.major
     }
 
     /// The path of one program.

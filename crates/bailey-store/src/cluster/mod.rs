@@ -14,6 +14,7 @@ mod error;
 mod lock;
 mod postmaster;
 mod settings;
+mod template;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,26 @@ pub struct ClusterConfig {
     pub binaries: Option<PathBuf>,
     /// The account to run as when Bailey is root; `None` means `postgres`.
     pub operating_system_user: Option<String>,
+    /// For data that nobody will miss: nothing is forced to disk, and a new cluster is copied from
+    /// a template kept in this folder. `None` for everything that must not be lost.
+    pub throwaway: Option<PathBuf>,
+}
+
+impl ClusterConfig {
+    /// A cluster in `data_directory` that keeps what it confirms.
+    pub fn kept(data_directory: impl Into<PathBuf>) -> Self {
+        Self {
+            data_directory: data_directory.into(),
+            binaries: None,
+            operating_system_user: None,
+            throwaway: None,
+        }
+    }
+
+    /// A cluster in `data_directory` for data nobody will miss, copied from a template in `templates`.
+    pub fn throwaway(data_directory: impl Into<PathBuf>, templates: impl Into<PathBuf>) -> Self {
+        Self { throwaway: Some(templates.into()), ..Self::kept(data_directory) }
+    }
 }
 
 /// A running private PostgreSQL. Dropping it asks the server to stop and does not wait;
@@ -87,10 +108,10 @@ impl Cluster {
         let data = directory.join("cluster");
         let binaries = Binaries::find(config.binaries.as_deref(), &account, data_version(&data)?).await?;
         if !data.exists() {
-            initialise(&account, &binaries, &directory, &data).await?;
+            initialise(&account, &binaries, &directory, &data, config.throwaway.as_deref()).await?;
         }
         let sockets = settings::socket_directory(&account, &directory)?;
-        settings::write(&account, &data, &sockets)?;
+        settings::write(&account, &data, &sockets, config.throwaway.is_some())?;
 
         let (postmaster, adopted) = bring_up(&account, &binaries, &data).await?;
         let cluster = Self { data, account, binaries, postmaster, adopted, _lock: lock };
@@ -222,13 +243,28 @@ async fn initialise(
     binaries: &Binaries,
     directory: &Path,
     data: &Path,
+    templates: Option<&Path>,
 ) -> Result<(), ClusterError> {
     remove_half_made(directory);
     let partial = directory.join(format!("cluster.partial-{}", std::process::id()));
     account::private_directory(account, &partial)?;
+    let copied = match templates {
+        Some(templates) => template::copy(account, binaries, templates, &partial).await?,
+        None => false,
+    };
+    if !copied {
+        tracing::info!(data = %data.display(), "making a private PostgreSQL, once");
+        run_initdb(account, binaries, &partial).await?;
+    }
+    std::fs::rename(&partial, data).map_err(ClusterError::file("move into place", data))?;
+    File::open(directory).and_then(|folder| folder.sync_all()).map_err(ClusterError::file("save", directory))
+}
+
+/// Makes a cluster in an empty folder of the account's.
+async fn run_initdb(account: &Account, binaries: &Binaries, folder: &Path) -> Result<(), ClusterError> {
     let arguments: [&std::ffi::OsStr; 9] = [
         "-D".as_ref(),
-        partial.as_os_str(),
+        folder.as_os_str(),
         "--encoding=UTF8".as_ref(),
         "--locale=C".as_ref(), // the same order of text on every machine
         "--auth=reject".as_ref(),
@@ -237,11 +273,8 @@ async fn initialise(
         "--data-checksums".as_ref(),
         "--no-instructions".as_ref(),
     ];
-    tracing::info!(data = %data.display(), "making a private PostgreSQL, once");
     let program = binaries.program("initdb");
-    account.run(&program, "initdb", arguments, INITIALISE_LIMIT, &log_of(&partial)).await?;
-    std::fs::rename(&partial, data).map_err(ClusterError::file("move into place", data))?;
-    File::open(directory).and_then(|folder| folder.sync_all()).map_err(ClusterError::file("save", directory))
+    account.run(&program, "initdb", arguments, INITIALISE_LIMIT, &log_of(folder)).await.map(drop)
 }
 
 /// What an earlier Bailey left that was killed in the middle of `initdb`.

@@ -28,8 +28,15 @@ pub(super) fn socket_directory(account: &Account, data_directory: &Path) -> Resu
 }
 
 /// Writes the three files PostgreSQL reads at start and on reload.
-pub(super) fn write(account: &Account, data: &Path, sockets: &Path) -> Result<(), ClusterError> {
+pub(super) fn write(
+    account: &Account,
+    data: &Path,
+    sockets: &Path,
+    throwaway: bool,
+) -> Result<(), ClusterError> {
     let sockets = sockets.display().to_string().replace('\'', "''");
+    let durability =
+        if throwaway { "fsync = off # a throwaway cluster\nfull_page_writes = off\n" } else { "" };
     let settings = format!(
         "# Written by Bailey at each start. For settings of your own use ALTER SYSTEM.\n\
          listen_addresses = ''\n\
@@ -46,7 +53,8 @@ pub(super) fn write(account: &Account, data: &Path, sockets: &Path) -> Result<()
          log_timezone = 'UTC'\n\
          log_line_prefix = '%m [%p] '\n\
          log_min_messages = log # errors of statements go to whoever ran them, not to a file without end\n\
-         log_min_error_statement = panic\n"
+         log_min_error_statement = panic\n\
+         {durability}"
     );
     // `peer` asks the kernel who is at the other end of the socket: no password to keep, and no
     // other account on the machine gets in.

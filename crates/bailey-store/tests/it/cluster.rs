@@ -15,7 +15,7 @@ use tokio_postgres::{Config, NoTls};
 const HOLD: &str = "BAILEY_TEST_HOLD_CLUSTER";
 
 fn config(directory: &Path) -> ClusterConfig {
-    ClusterConfig { data_directory: directory.to_owned(), binaries: None, operating_system_user: None }
+    ClusterConfig::kept(directory)
 }
 
 async fn run(config: &Config, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
@@ -200,4 +200,27 @@ async fn missing_programs_and_accounts_are_said_plainly() {
     std::fs::write(data.join("PG_VERSION"), "9999\n").unwrap();
     let error = Cluster::start(config(scratch.path())).await.unwrap_err().to_string();
     assert!(error.contains("no PostgreSQL 9999") && error.contains("apt-get install"), "{error}");
+}
+
+#[tokio::test]
+async fn throwaway_clusters_are_copies_and_each_its_own() {
+    let scratch = bailey_store::testing::scratch_directory();
+    let templates = scratch.path().join("templates");
+    let started =
+        |name: &str| Cluster::start(ClusterConfig::throwaway(scratch.path().join(name), &templates));
+    // Together: both may find no template, and one of them makes it.
+    let (one, other) = tokio::join!(started("one"), started("other"));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(std::fs::read_dir(&templates).unwrap().count(), 1, "more than the template was left");
+    for (cluster, value) in [(&one, "1"), (&other, "2")] {
+        let (client, connection) = cluster.urls().plugins.connect(tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::task::spawn(connection);
+        client.batch_execute(&format!("CREATE TABLE t AS SELECT {value} AS v")).await.unwrap();
+        let found: i32 = client.query_one("SELECT v FROM t", &[]).await.unwrap().get(0);
+        assert_eq!(found.to_string(), value);
+        drop(client);
+        let _ = connection.await;
+    }
+    one.stop().await.unwrap();
+    other.stop().await.unwrap();
 }
