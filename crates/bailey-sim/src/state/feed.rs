@@ -92,6 +92,8 @@ pub enum Sight {
         message_id: Snowflake,
         /// By whom.
         person: String,
+        /// Whether that is the bot.
+        bot: bool,
         /// The emoji.
         emoji: String,
     },
@@ -101,6 +103,8 @@ pub enum Sight {
         message_id: Snowflake,
         /// By whom.
         person: String,
+        /// Whether that is the bot.
+        bot: bool,
         /// The emoji.
         emoji: String,
     },

@@ -240,7 +240,7 @@ impl State {
             channel: self.channel_name(message.channel),
             author_id: message.author,
             author: self.name_of(message.author),
-            bot: self.users.get(&message.author).is_some_and(|user| user.bot),
+            bot: self.is_bot(message.author),
             content: message.content.clone(),
             embeds: message.embeds.clone(),
             components: message.components.clone(),
@@ -340,8 +340,12 @@ impl State {
             map.insert("message_author_id".to_owned(), json!(author));
         }
         self.tell_reaction("MESSAGE_REACTION_ADD", guild, data);
-        let sight =
-            Sight::ReactionAdded { message_id: id, person: self.name_of(user), emoji: emoji.to_owned() };
+        let sight = Sight::ReactionAdded {
+            message_id: id,
+            person: self.name_of(user),
+            bot: self.is_bot(user),
+            emoji: emoji.to_owned(),
+        };
         self.feed.push(self.clock.now_ms(), sight);
         Ok(())
     }
@@ -366,8 +370,12 @@ impl State {
         }
         message.reactions.retain(|reaction| !reaction.users.is_empty());
         self.tell_reaction("MESSAGE_REACTION_REMOVE", guild, reaction_data(channel, id, guild, user, emoji));
-        let sight =
-            Sight::ReactionRemoved { message_id: id, person: self.name_of(user), emoji: emoji.to_owned() };
+        let sight = Sight::ReactionRemoved {
+            message_id: id,
+            person: self.name_of(user),
+            bot: self.is_bot(user),
+            emoji: emoji.to_owned(),
+        };
         self.feed.push(self.clock.now_ms(), sight);
         Ok(())
     }

@@ -82,6 +82,10 @@ impl State {
         self.users.get(&id).map_or(Value::Null, user)
     }
 
+    pub(crate) fn is_bot(&self, id: Snowflake) -> bool {
+        self.users.get(&id).is_some_and(|user| user.bot)
+    }
+
     pub(crate) fn name_of(&self, id: Snowflake) -> String {
         self.users.get(&id).map_or_else(|| id.to_string(), |user| user.name.clone())
     }
