@@ -46,6 +46,8 @@ pub struct GatewayStatus {
     /// Sequence number of the last dispatch of the session that was dealt with: its events, if it
     /// made any, were handed on. Begins anew with each new session.
     pub processed_sequence: u64,
+    /// Events handed on, since the start; those of everything up to `processed_sequence`.
+    pub events: u64,
     /// Frames that could not be read, since the start. They are left out and logged.
     pub unparsable: u64,
     /// Dispatches left out because they happened in private conversations, since the start.
@@ -128,6 +130,7 @@ impl Gateway {
             intake: Intake::new(directory.clone(), point.as_ref().map(|point| point.session.as_str())),
             resume_url: point.and_then(|point| point.url),
             waiting: VecDeque::new(),
+            handed_on: 0,
             directory,
             clock,
             status,
@@ -163,6 +166,8 @@ struct Listener {
     intake: Intake,
     resume_url: Option<String>,
     waiting: VecDeque<Taken>,
+    /// Events taken out of `waiting` so far.
+    handed_on: u64,
     directory: Directory,
     clock: Arc<dyn Clock>,
     status: watch::Sender<GatewayStatus>,
@@ -244,7 +249,11 @@ impl Listener {
 
     fn next_event(&mut self) -> Option<Event> {
         let events = &mut self.waiting.front_mut()?.events;
-        if events.is_empty() { None } else { Some(events.remove(0)) }
+        if events.is_empty() {
+            return None;
+        }
+        self.handed_on += 1;
+        Some(events.remove(0))
     }
 
     /// Counts dispatches whose events have all been handed on as processed.
@@ -255,8 +264,10 @@ impl Listener {
         }
         if let Some(sequence) = reached {
             let guilds = self.directory.guild_count();
+            let handed_on = self.handed_on;
             self.status.send_modify(|status| {
                 status.processed_sequence = sequence;
+                status.events = handed_on;
                 status.guilds = guilds;
             });
         }
