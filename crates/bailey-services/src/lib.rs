@@ -5,9 +5,26 @@
 //! [`kv`] as the pattern of the others.
 
 pub mod database;
+pub mod discord;
+pub mod interactions;
 pub mod kv;
 pub mod logs;
 
 pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
+pub use discord::Messages;
+pub use interactions::Interactions;
 pub use kv::Kv;
 pub use logs::{LoggedLine, Logs};
+
+/// Every service, for whoever answers calls. A cheap clone.
+#[derive(Clone)]
+pub struct Services {
+    /// `kv.*`
+    pub kv: Kv,
+    /// `plugin.log`, and what processes print.
+    pub logs: Logs,
+    /// `discord.*`
+    pub messages: Messages,
+    /// `interaction.*`
+    pub interactions: Interactions,
+}

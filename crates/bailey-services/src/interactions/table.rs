@@ -1,0 +1,148 @@
+//! The interactions that can still be answered, and by whom. Bounded by age and by number.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bailey_protocol::event::Interaction;
+use bailey_protocol::{InteractionId, Tenant, Timestamp, limits};
+
+use super::state::State;
+
+/// Interactions remembered at most; past this, the oldest can no longer be answered.
+const MOST: usize = 50_000;
+
+/// One interaction. The lock is held during a request to Discord, so that answers take turns.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) interaction: Interaction,
+    pub(super) received_at: Timestamp,
+    pub(super) state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Row {
+    entry: Arc<Entry>,
+    tenants: Vec<Tenant>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    rows: HashMap<InteractionId, Row>,
+    /// Oldest first.
+    order: VecDeque<InteractionId>,
+}
+
+impl Table {
+    /// Lets a tenant answer an interaction. Returns it if it was not known before.
+    pub(super) fn admit(
+        &mut self,
+        tenant: &Tenant,
+        interaction: &Interaction,
+        received_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Arc<Entry>> {
+        if let Some(row) = self.rows.get_mut(&interaction.id) {
+            if !row.tenants.contains(tenant) {
+                row.tenants.push(tenant.clone());
+            }
+            return None;
+        }
+        self.forget_expired(now);
+        if self.order.len() >= MOST {
+            self.forget_oldest();
+        }
+        let entry = Arc::new(Entry {
+            interaction: interaction.clone(),
+            received_at,
+            state: tokio::sync::Mutex::new(State::New),
+        });
+        let row = Row { entry: Arc::clone(&entry), tenants: vec![tenant.clone()] };
+        self.rows.insert(interaction.id, row);
+        self.order.push_back(interaction.id);
+        Some(entry)
+    }
+
+    /// The interaction, if this tenant may answer it and its token lives.
+    pub(super) fn find(&self, tenant: &Tenant, id: InteractionId, now: Timestamp) -> Option<Arc<Entry>> {
+        let row = self.rows.get(&id).filter(|row| row.tenants.contains(tenant))?;
+        (!is_expired(&row.entry, now)).then(|| Arc::clone(&row.entry))
+    }
+
+    /// Who may answer an interaction.
+    pub(super) fn tenants(&self, id: InteractionId) -> &[Tenant] {
+        self.rows.get(&id).map_or(&[], |row| &row.tenants)
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        while let Some(row) = self.order.front().and_then(|id| self.rows.get(id)) {
+            if !is_expired(&row.entry, now) {
+                return;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(id) = self.order.pop_front() {
+            self.rows.remove(&id);
+        }
+    }
+}
+
+fn is_expired(entry: &Entry, now: Timestamp) -> bool {
+    now.since(entry.received_at) >= limits::INTERACTION_TOKEN
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bailey_protocol::event::{InteractionKind, InteractionToken};
+    use bailey_protocol::{ApplicationId, GuildId};
+
+    use super::*;
+
+    fn interaction(id: u64) -> Interaction {
+        Interaction {
+            id: InteractionId(id),
+            application: ApplicationId(1),
+            token: InteractionToken::new("t"),
+            kind: InteractionKind::Command,
+            command: Some("greet".into()),
+            custom_id: None,
+        }
+    }
+
+    fn tenant(plugin: &str) -> Tenant {
+        Tenant { plugin: plugin.parse().unwrap(), guild: GuildId(1) }
+    }
+
+    #[test]
+    fn only_those_admitted_find_it_and_only_for_a_quarter_of_an_hour() {
+        let mut table = Table::default();
+        let start = Timestamp(1_000_000);
+        assert!(table.admit(&tenant("one"), &interaction(5), start, start).is_some());
+        assert!(table.admit(&tenant("two"), &interaction(5), start, start).is_none());
+        assert!(table.find(&tenant("one"), InteractionId(5), start).is_some());
+        assert!(table.find(&tenant("two"), InteractionId(5), start).is_some());
+        assert!(table.find(&tenant("three"), InteractionId(5), start).is_none());
+        assert!(table.find(&tenant("one"), InteractionId(6), start).is_none());
+        let end = start + Duration::from_secs(15 * 60);
+        assert!(table.find(&tenant("one"), InteractionId(5), Timestamp(end.0 - 1)).is_some());
+        assert!(table.find(&tenant("one"), InteractionId(5), end).is_none());
+        table.admit(&tenant("one"), &interaction(6), end, end);
+        assert_eq!((table.rows.len(), table.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn it_does_not_grow_without_end() {
+        let mut table = Table::default();
+        for id in 1..=MOST as u64 + 10 {
+            table.admit(&tenant("one"), &interaction(id), Timestamp(0), Timestamp(0));
+        }
+        assert_eq!((table.rows.len(), table.order.len()), (MOST, MOST));
+        assert!(table.find(&tenant("one"), InteractionId(10), Timestamp(0)).is_none());
+        assert!(table.find(&tenant("one"), InteractionId(11), Timestamp(0)).is_some());
+    }
+}
