@@ -154,7 +154,7 @@ impl Egress {
     /// for every status that is no success.
     pub(crate) async fn execute(&self, call: &Call) -> Result<Outcome, Failure> {
         let mut run = Run { egress: &self.shared, call, patience: Patience::new(), attempts: 0, refused: 0 };
-        let outcome = run.to_end().await;
+        let outcome = run.complete().await;
         let (attempts, waited) = (run.attempts, run.patience.spent);
         let milliseconds = run.patience.began.elapsed().as_millis() as u64;
         let (route, waited) = (call.route, waited.as_millis() as u64);
@@ -181,7 +181,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_end(&mut self) -> Result<(u16, Bytes), DiscordError> {
+    async fn complete(&mut self) -> Result<(u16, Bytes), DiscordError> {
         if let Some(retry_after) = self.egress.refusals.pause() {
             tracing::error!("Discord refused so many requests that it may ban this address; sending nothing");
             return Err(DiscordError::RateLimited { retry_after });
