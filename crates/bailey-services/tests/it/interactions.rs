@@ -158,12 +158,15 @@ fn request_word(path: &str) -> &'static str {
     }
 }
 
+/// Who did what, the calls, what people see, the requests made, the words of the refusal.
+type Row = (Person, &'static [Call], &'static [&'static str], &'static str, Option<&'static str>);
+
 #[tokio::test]
 async fn every_order_of_calls_shows_what_it_should() {
     let stage = Stage::new().await;
     let first = Some("the modal must be the first response");
     let button = Some("an interaction of a button or a menu is required");
-    let rows: &[(Person, &[Call], &[&str], &str, Option<&str>)] = &[
+    let rows: &[Row] = &[
         (RanACommand, &[R("a")], &["posted a"], "callback", None),
         (RanACommand, &[RespondToOne("a")], &["posted a to one"], "callback", None),
         (RanACommand, &[R("a"), R("b")], &["posted a", "posted b"], "callback more", None),
@@ -258,8 +261,10 @@ async fn a_first_answer_has_three_seconds_and_all_have_a_quarter_of_an_hour() {
     let answered = stage.begin(RanACommand).await;
     stage.call(&stage.grant, Some(answered.id), R("a")).await.unwrap();
     stage.simulated.advance(Duration::from_secs(3));
+    let requests = stage.simulated.control.requests().len();
     let refused = stage.call(&stage.grant, Some(clicked.id), R("b")).await;
     assert_eq!(refused, Err(no_active_interaction()));
+    assert_eq!(stage.simulated.control.requests().len(), requests, "Discord was asked all the same");
     let left = Duration::from_secs(15 * 60 - 3);
     stage.simulated.advance(left - Duration::from_millis(1));
     stage.call(&stage.grant, Some(answered.id), R("c")).await.unwrap();
