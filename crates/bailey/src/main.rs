@@ -1,2 +1,50 @@
-//! The bailey binary.
-fn main() {}
+//! The `bailey` binary: read the command line, run one command, say how it went.
+//!
+//! No product rule lives here. `stack` puts the parts together, `commands` has a file per command,
+//! `scenario` plays scripts.
+
+mod cli;
+mod clock;
+mod commands;
+mod database;
+mod error;
+mod places;
+mod plugin;
+mod scenario;
+mod stack;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // Before anything else, and before there is a second thread: this process may be a plugin to be.
+    bailey_sandbox::launcher::run_if_requested();
+
+    let cli = Cli::parse();
+    terminal::start_logging(&cli.command);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bailey: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Dev(options) => commands::dev::run(options).await,
+            Command::Try(options) => commands::try_script::run(options).await,
+            Command::Sim(options) => commands::sim::run(options).await,
+        }
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bailey: {error}");
+            error.exit_code()
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The binary from outside: help, versions, exit codes, other databases and zips.
+
+use std::io::Write;
+
+use bailey_testkit::{demo, fixture, postgres};
+
+use crate::support::{bailey, try_script};
+
+#[tokio::test]
+async fn help_names_the_commands() {
+    let output = bailey().arg("--help").output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for command in ["dev", "try", "sim"] {
+        assert!(said.contains(command), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn nonsense_is_a_usage_error() {
+    let output = bailey().arg("dance").output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_zip_runs_like_its_folder() {
+    let file = tempfile::NamedTempFile::with_suffix(".zip").unwrap();
+    let mut zip = zip::ZipWriter::new(file.reopen().unwrap());
+    for name in ["manifest.json", "__main__.py", "requirements.txt"] {
+        zip.start_file(format!("wrapped/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&std::fs::read(demo().join(name)).unwrap()).unwrap();
+    }
+    zip.finish().unwrap();
+    let script = "{\"say\": \"!ping\"}\n{\"expect\": {\"message\": {\"equals\": \"Pong!\"}}}";
+    try_script(file.path(), script, &[]).await.must_pass();
+}
+
+#[tokio::test]
+async fn a_database_of_the_operators_is_used_when_named() {
+    let url = postgres::database_url().await;
+    let script = "{\"say\": \"!count\"}\n{\"expect\": {\"message\": {\"equals\": \"count 1\"}}}";
+    try_script(&fixture("counter"), script, &["--database-url", &url]).await.must_pass();
+    // The same server again: what was counted is still there.
+    let script = "{\"say\": \"!count\"}\n{\"expect\": {\"message\": {\"equals\": \"count 2\"}}}";
+    try_script(&fixture("counter"), script, &["--database-url", &url]).await.must_pass();
+}
+
+#[tokio::test]
+async fn equal_runs_print_equal_messages() {
+    let script = "{\"say\": \"!ping\"}\n{\"advance\": \"1h\"}\n{\"say\": \"!ping\"}";
+    let one = try_script(&demo(), script, &[]).await;
+    let other = try_script(&demo(), script, &[]).await;
+    let messages = |transcript: &crate::support::Transcript| {
+        transcript.of("message").into_iter().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(messages(&one).len(), 4, "{one}");
+    assert_eq!(messages(&one), messages(&other));
+}
+
+#[tokio::test]
+async fn a_python_that_is_not_there_is_named() {
+    let script = "{\"say\": \"a\"}";
+    let transcript = try_script(&demo(), script, &["--python", "/nowhere/python3"]).await;
+    assert_ne!(transcript.code, Some(0));
+    assert!(transcript.stderr.contains("/nowhere/python3"), "{transcript}");
+}

@@ -1,0 +1,11 @@
+//! End to end: the real binary, real SDKs in the real sandbox, a real PostgreSQL; only Discord is
+//! simulated.
+
+mod bad_input;
+mod command_line;
+mod conformance;
+mod crashes;
+mod demo;
+mod support;
+mod templates;
+mod tenants;
