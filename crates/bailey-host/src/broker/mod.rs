@@ -2,6 +2,8 @@
 //! once. What a call means is decided behind [`Calls`]; who is calling is decided by the process
 //! the call came from.
 
+mod services;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The host against scripted processes, recorded conversations and real Python.
 
+#![expect(clippy::unwrap_used, reason = "a test whose premise fails should stop there")]
+
 mod calls;
 mod crashes;
 mod delivery;
@@ -9,4 +11,5 @@ mod hostile;
 mod lifecycle;
 mod memory_calls;
 mod python;
+mod services;
 mod support;

@@ -31,25 +31,25 @@ fn raw(json: &str) -> Answer {
 impl MemoryCalls {
     /// The lines of a tenant as `level: text`.
     pub(crate) fn lines(&self, tenant: &Tenant) -> Vec<String> {
-        let logs = self.logs.lock().unwrap();
+        let logs = self.logs.lock().expect("nobody panics while holding it");
         let own = logs.iter().filter(|(owner, _)| owner == tenant);
         own.map(|(_, line)| format!("{}: {}", line.level.as_str(), line.message)).collect()
     }
 
     /// The value under a key, as JSON text.
     pub(crate) fn value(&self, tenant: &Tenant, key: &str) -> Option<String> {
-        let keys = self.keys.lock().unwrap();
+        let keys = self.keys.lock().expect("nobody panics while holding it");
         keys.get(&(tenant.clone(), key.to_owned())).map(|value| value.as_json().to_owned())
     }
 
     /// Interactions plugins were admitted to.
     pub(crate) fn admitted(&self) -> Vec<(Tenant, InteractionId)> {
-        self.admitted.lock().unwrap().clone()
+        self.admitted.lock().expect("nobody panics while holding it").clone()
     }
 
     /// The interaction each `interaction.respond` was taken to belong to.
     pub(crate) fn interactions(&self) -> Vec<Option<CurrentInteraction>> {
-        self.interactions.lock().unwrap().clone()
+        self.interactions.lock().expect("nobody panics while holding it").clone()
     }
 
     fn answer(&self, caller: &Caller, method: Method, params: &Params) -> Answer {
@@ -58,14 +58,17 @@ impl MemoryCalls {
             Method::KvGet => {
                 caller.grants.require::<StorageKv>()?;
                 let key = KeyOnly::parse(params)?.key;
-                let keys = self.keys.lock().unwrap();
+                let keys = self.keys.lock().expect("nobody panics while holding it");
                 let value = keys.get(&(tenant, key.as_str().to_owned())).cloned();
                 raw(&serde_json::to_string(&Got(value)).map_err(|_| CallError::Internal)?)
             }
             Method::KvPut => {
                 caller.grants.require::<StorageKv>()?;
                 let put = Put::parse(params)?;
-                self.keys.lock().unwrap().insert((tenant, put.key.as_str().to_owned()), put.value);
+                self.keys
+                    .lock()
+                    .expect("nobody panics while holding it")
+                    .insert((tenant, put.key.as_str().to_owned()), put.value);
                 raw(r#"{"ok":true}"#)
             }
             Method::DiscordSendMessage => {
@@ -76,7 +79,7 @@ impl MemoryCalls {
             Method::InteractionRespond => {
                 caller.grants.require::<InteractionRespond>()?;
                 Respond::parse(params)?;
-                self.interactions.lock().unwrap().push(caller.interaction);
+                self.interactions.lock().expect("nobody panics while holding it").push(caller.interaction);
                 raw(r#"{"ok":true}"#)
             }
             _ => Err(CallError::Internal),
@@ -102,10 +105,14 @@ impl Calls for Shared {
     }
 
     fn log(&self, tenant: &Tenant, _version: &str, line: LogLine) {
-        self.0.logs.lock().unwrap().push((tenant.clone(), line));
+        self.0.logs.lock().expect("nobody panics while holding it").push((tenant.clone(), line));
     }
 
     fn admit(&self, tenant: &Tenant, interaction: &Interaction, _received_at: Timestamp) {
-        self.0.admitted.lock().unwrap().push((tenant.clone(), interaction.id));
+        self.0
+            .admitted
+            .lock()
+            .expect("nobody panics while holding it")
+            .push((tenant.clone(), interaction.id));
     }
 }

@@ -3,6 +3,8 @@
 //! A single loop owns all of it; only writing to the process, its standard error and the calls run
 //! beside it, so nothing a plugin does or leaves undone can block the loop.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,6 +100,8 @@ pub(super) struct Life {
     ready_at: Option<Instant>,
     /// Whether handlers are known to be registered, so that "no handler" can be believed.
     pub(super) boot_answered: bool,
+    /// Whether it ever said a word of the protocol.
+    spoke: bool,
     /// Why the host killed it.
     killed: Option<String>,
     asked: bool,
@@ -191,6 +195,7 @@ impl Life {
             born: Instant::now(),
             ready_at: None,
             boot_answered: false,
+            spoke: false,
             killed: None,
             asked: false,
             ended: None,
@@ -274,6 +279,7 @@ impl Life {
         if self.phase != Phase::Silent {
             return;
         }
+        self.spoke = true;
         (self.signal)(Signal::Started);
         self.write(host_message::boot(
             BOOT_ID,
@@ -370,179 +376,6 @@ impl Life {
     /// Where calls put their answers; it does not keep the process's input open.
     pub(super) fn answers(&self) -> Option<mpsc::WeakSender<Outgoing>> {
         self.outgoing.as_ref().map(mpsc::Sender::downgrade)
-    }
-
-    // --- the end ------------------------------------------------------------
-
-    fn takes_commands(&self) -> bool {
-        self.follow.is_none() && self.ended.is_none() && self.announcements.len() < 8
-    }
-
-    fn obey(&mut self, command: Command) {
-        if let Command::Announce(announcement) = command {
-            self.announcements.push_back(announcement);
-            return;
-        }
-        self.follow = Some(command);
-        if self.killed.is_some() {
-            return; // it is ending anyway
-        }
-        self.asked = true;
-        self.shared.set_state(SessionState::Draining, None);
-        let now = Instant::now();
-        if self.phase == Phase::Ready {
-            self.phase = Phase::Draining { until: now + self.shared.world.timings.shutdown_grace };
-        } else {
-            self.end_by(Signal::Kill); // it was never told anything it could finish
-        }
-    }
-
-    /// `host.shutdown`, once, and end of input: that is what ends an SDK's read loop.
-    fn close(&mut self) {
-        self.write(host_message::shutdown());
-        self.outgoing = None;
-        let until = Instant::now() + self.shared.world.timings.shutdown_grace;
-        self.phase = Phase::Ending { step: Step::StdinClosed, until };
-    }
-
-    fn end_by(&mut self, signal: Signal) {
-        (self.signal)(signal);
-        self.outgoing = None;
-        let step = if signal == Signal::Kill { Step::Killed } else { Step::Terminated };
-        self.phase = Phase::Ending { step, until: Instant::now() + self.shared.world.timings.kill_grace };
-    }
-
-    /// Ends a process that cannot go on, and says why.
-    fn kill(&mut self, reason: String) {
-        if self.ended.is_none() && self.killed.is_none() {
-            self.killed = Some(reason);
-            self.end_by(Signal::Kill);
-        }
-    }
-
-    fn stall(&self) -> String {
-        let patience = self.shared.world.timings.write_stall;
-        format!("stopped reading its input for {patience:?}, so it was ended")
-    }
-
-    /// A pipe closed: normal at the end of a process, which then must come soon.
-    fn orphan(&mut self, what: &'static str) {
-        if self.orphaned.is_none() {
-            self.orphaned = Some((Instant::now() + self.shared.world.timings.kill_grace, what));
-        }
-    }
-
-    fn exited(&mut self, ended: Ended) {
-        self.ended = Some(ended);
-        self.outgoing = None;
-        self.phase = Phase::Gone { until: Instant::now() + self.shared.world.timings.last_words };
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let boot = self.born + self.shared.world.timings.boot_deadline;
-        let own = match self.phase {
-            Phase::Silent => Some(boot),
-            Phase::Booting { resend } => Some(resend.min(boot)),
-            Phase::Settling { ready } => Some(ready),
-            Phase::Ready => {
-                let announcing = self.announcing.as_ref().map(|(_, due)| *due);
-                announcing.into_iter().chain(self.flight.next_due()).min()
-            }
-            Phase::Draining { until } | Phase::Ending { until, .. } | Phase::Gone { until } => Some(until),
-        };
-        let orphaned = self.orphaned.map(|(due, _)| due).filter(|_| self.is_serving());
-        own.into_iter().chain(orphaned).min()
-    }
-
-    fn is_serving(&self) -> bool {
-        !matches!(self.phase, Phase::Ending { .. } | Phase::Gone { .. })
-    }
-
-    fn deadline_passed(&mut self) {
-        let now = Instant::now();
-        if let Some((due, what)) = self.orphaned
-            && due <= now
-            && self.is_serving()
-        {
-            return self.kill(format!("{what} without ending, so it was ended"));
-        }
-        let timings = &self.shared.world.timings;
-        let boot_over = self.born + timings.boot_deadline <= now;
-        match self.phase {
-            Phase::Silent if boot_over => self.kill(format!(
-                "did not call plugin.run() within {:?}: look for a loop or a wait before it",
-                timings.boot_deadline
-            )),
-            Phase::Booting { .. } if boot_over => {
-                self.kill(format!("was not ready within {:?}", timings.boot_deadline));
-            }
-            Phase::Booting { resend } if resend <= now => {
-                self.phase = Phase::Settling { ready: now + timings.boot_settle };
-                let installation = Arc::clone(&self.installation);
-                self.write(host_message::boot_notification(
-                    installation.mode,
-                    &self.grants,
-                    &installation.version,
-                ));
-            }
-            Phase::Settling { ready } if ready <= now => self.ready(),
-            Phase::Ready => self.patience_ended(now),
-            Phase::Draining { until } if until <= now => self.close(),
-            Phase::Ending { step: Step::StdinClosed, until } if until <= now => {
-                self.end_by(Signal::Terminate)
-            }
-            Phase::Ending { step: Step::Terminated, until } if until <= now => self.end_by(Signal::Kill),
-            Phase::Ending { step: Step::Killed, until } if until <= now => {
-                tracing::error!(tenant = %self.shared.tenant, pid = self.pid, "the process of {} does not end", self.shared.tenant);
-                self.exited(Ended { code: None, description: "it could not be killed".to_owned() });
-            }
-            _ => {}
-        }
-    }
-
-    fn patience_ended(&mut self, now: Instant) {
-        for late in self.flight.settle_failed(now) {
-            self.settled(late, true);
-        }
-        let timings = &self.shared.world.timings;
-        if let Some(overdue) = self.flight.overdue(now) {
-            let event = &overdue.delivery.event;
-            let reason = format!(
-                "did not finish event.{} ({}) within {:?}, so it was ended",
-                event.kind, event.id, timings.event_deadline
-            );
-            return self.kill(reason);
-        }
-        if self.announcing.as_ref().is_some_and(|(_, due)| *due <= now) {
-            self.announcing = None;
-            let error = AnnounceError::TimedOut(timings.announce_deadline);
-            if let Some(announcement) = self.announcements.pop_front() {
-                let _ = announcement.reply.send(Err(error));
-            }
-        }
-    }
-
-    fn end(mut self) -> End {
-        let unacknowledged = self.flight.take_all();
-        let was_silent = self.ready_at.is_none();
-        let description = self.ended.as_ref().map_or("it vanished", |ended| ended.description.as_str());
-        let code = self.ended.as_ref().and_then(|ended| ended.code);
-        let words = self.noise.last_words();
-        let words = if words.is_empty() { words } else { format!(". Its last words: {words}") };
-        let reason = match self.killed.take() {
-            Some(reason) => reason,
-            None if was_silent && code == Some(0) => {
-                format!("ended at once: its __main__.py ended without calling plugin.run(){words}")
-            }
-            None if was_silent => format!("ended before it was ready: {description}{words}"),
-            None => format!("ended unexpectedly: {description}{words}"),
-        };
-        let kind = match self.ready_at {
-            _ if self.asked => EndKind::Asked,
-            None => EndKind::FailedStart(reason),
-            Some(ready) => EndKind::Crashed { reason, lived: ready.elapsed() },
-        };
-        End { kind, unacknowledged, unanswered: self.announcements.into(), follow: self.follow }
     }
 }
 

@@ -1,0 +1,89 @@
+//! What each method means: the one place where a method meets a capability and a service.
+
+use bailey_protocol::capability::{DiscordSendMessage, InteractionRespond, StorageKv};
+use bailey_protocol::event::Interaction;
+use bailey_protocol::method::discord::SendMessage;
+use bailey_protocol::method::interaction::{Defer, Respond, SendModal};
+use bailey_protocol::method::kv::{GetMany, Increment, KeyOnly, List, ListValues, Put, PutMany};
+use bailey_protocol::method::log::LogLine;
+use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
+use bailey_services::Services;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Answer, Caller, Calls, to_raw};
+
+impl Calls for Services {
+    fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer> {
+        let services = self.clone();
+        async move { carry_out(&services, &caller, method, &params).await }.boxed()
+    }
+
+    fn log(&self, tenant: &Tenant, version: &str, line: LogLine) {
+        self.logs.write(tenant, version, line);
+    }
+
+    fn admit(&self, tenant: &Tenant, interaction: &Interaction, received_at: Timestamp) {
+        self.interactions.admit(tenant, interaction, received_at);
+    }
+}
+
+/// The grant first, then the parameters: whoever may not call learns no rules.
+async fn carry_out(services: &Services, caller: &Caller, method: Method, params: &Params) -> Answer {
+    let Services { kv, messages, interactions, .. } = services;
+    let storage = || caller.grants.require::<StorageKv>();
+    let answering = || caller.grants.require::<InteractionRespond>();
+    let current = caller.interaction.map(|current| current.id);
+    match method {
+        Method::KvGet => to_raw(&kv.get(&storage()?, &KeyOnly::parse(params)?).await?),
+        Method::KvPut => to_raw(&kv.put(&storage()?, &Put::parse(params)?).await?),
+        Method::KvDelete => to_raw(&kv.delete(&storage()?, &KeyOnly::parse(params)?).await?),
+        Method::KvIncrement => to_raw(&kv.increment(&storage()?, &Increment::parse(params)?).await?),
+        Method::KvDecrement => {
+            to_raw(&kv.increment(&storage()?, &Increment::parse_decrement(params)?).await?)
+        }
+        Method::KvList => to_raw(&kv.list(&storage()?, &List::parse(params)?).await?),
+        Method::KvGetMany => to_raw(&kv.get_many(&storage()?, &GetMany::parse(params)?).await?),
+        Method::KvPutMany => to_raw(&kv.put_many(&storage()?, &PutMany::parse(params)?).await?),
+        Method::KvListValues => to_raw(&kv.list_values(&storage()?, &ListValues::parse(params)?).await?),
+        Method::DiscordSendMessage => {
+            let grant = caller.grants.require::<DiscordSendMessage>()?;
+            to_raw(&messages.send(&grant, &SendMessage::parse(params)?).await?)
+        }
+        Method::InteractionRespond => {
+            let grant = answering()?;
+            let mut respond = Respond::parse(params)?;
+            respond.interaction = named(caller, respond.interaction);
+            to_raw(&interactions.respond(&grant, &respond, current).await?)
+        }
+        Method::InteractionDefer => {
+            let grant = answering()?;
+            let mut defer = Defer::parse(params)?;
+            defer.interaction = named(caller, defer.interaction);
+            to_raw(&interactions.defer(&grant, &defer, current).await?)
+        }
+        Method::InteractionFollowup => {
+            let grant = answering()?;
+            let mut followup = Respond::parse(params)?;
+            followup.interaction = named(caller, followup.interaction);
+            to_raw(&interactions.followup(&grant, &followup, current).await?)
+        }
+        Method::InteractionSendModal => {
+            let grant = answering()?;
+            let mut modal = SendModal::parse(params)?;
+            modal.interaction = named(caller, modal.interaction);
+            to_raw(&interactions.send_modal(&grant, &modal, current).await?)
+        }
+        // The session takes these itself; they never arrive here.
+        Method::PluginLog | Method::EventAck | Method::EventFail => Err(CallError::Internal),
+    }
+}
+
+/// The interaction a call names, unless the event it names says otherwise: in single mode SDKs
+/// overwrite the interaction of one event by that of the next.
+fn named(caller: &Caller, interaction: Option<InteractionId>) -> Option<InteractionId> {
+    match caller.interaction {
+        Some(current) if current.certain => Some(current.id),
+        _ => interaction,
+    }
+}
