@@ -88,8 +88,8 @@ pub struct HostRates {
 impl Default for HostRates {
     fn default() -> Self {
         Self {
-            calls_per_second: 200.0,
-            call_burst: 400.0,
+            calls_per_second: limits::CALLS_PER_SECOND,
+            call_burst: limits::CALLS_AT_ONCE,
             chatter_bytes_per_second: 4.0 * 1024.0 * 1024.0,
             chatter_burst: 16.0 * 1024.0 * 1024.0,
             noise_lines_per_minute: limits::LOG_LINES_PER_MINUTE,

@@ -65,6 +65,11 @@ pub const INTERACTION_TOKEN: Duration = Duration::from_secs(15 * 60);
 pub const CALL_DEADLINE: Duration = Duration::from_secs(25);
 /// Bytes of one line from a plugin: 8 MB of files as base64, with room. Bailey's choice.
 pub const LINE_BYTES: usize = 16 * 1024 * 1024;
+/// Calls a second one process may make, sustained. Bailey's choice: a loop over a few thousand keys
+/// passes, a runaway one does not take the database from its neighbours.
+pub const CALLS_PER_SECOND: f64 = 1000.0;
+/// Calls one process may make at once before that rate counts. Bailey's choice.
+pub const CALLS_AT_ONCE: f64 = 2000.0;
 /// Calls one process may have in flight. Bailey's choice; the SDKs use four threads.
 pub const CALLS_IN_FLIGHT: usize = 64;
 /// Events sent to a process and not yet acknowledged. Bailey's choice, far below the SDK's queue of 2048.

@@ -116,6 +116,11 @@ impl Database {
         Ok(Self { pool, patience: options.patience })
     }
 
+    /// Closes every connection; whoever asks for one from now on is refused.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     pub(crate) async fn client(&self) -> Result<Object, Failure> {
         Ok(self.pool.get().await?)
     }

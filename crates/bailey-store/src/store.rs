@@ -58,6 +58,11 @@ impl Store {
         Ok(Self { pool })
     }
 
+    /// Closes every connection; whoever asks for one from now on is refused.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     /// Whether the database answers: what a readiness probe asks.
     ///
     /// # Errors

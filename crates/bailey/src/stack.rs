@@ -57,6 +57,7 @@ pub(crate) struct Stack {
     rest: Rest,
     application: ApplicationId,
     database: Database,
+    plugins_database: bailey_services::Database,
     sandbox: Sandbox,
     clock: Arc<dyn Clock>,
     guilds: Vec<GuildId>,
@@ -89,7 +90,16 @@ impl Stack {
         let config = DiscordConfig::new(token, Endpoints::simulator(simulator.address()));
         let (rest, application) = Rest::connect(&config).await.map_err(|error| failed(&error))?;
         let directory = Directory::new();
-        let services = start_services(&database, &rest, &directory, &options.clock).await?;
+        let plugins_database =
+            bailey_services::Database::connect(&database.urls.plugins, &DatabaseOptions::default())
+                .await
+                .map_err(|error| failed(&error))?;
+        let services = Services {
+            kv: Kv::new(plugins_database.clone(), Arc::clone(&options.clock)),
+            logs: Logs::new(plugins_database.clone(), Arc::clone(&options.clock)),
+            messages: Messages::new(rest.clone(), directory.clone()),
+            interactions: Interactions::new(rest.clone(), Arc::clone(&options.clock)),
+        };
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
         let sweeper = services.kv.clone();
@@ -120,6 +130,7 @@ impl Stack {
             rest,
             application: application.id,
             database,
+            plugins_database,
             sandbox,
             clock: options.clock,
             guilds,
@@ -301,8 +312,9 @@ impl Stack {
             sandbox.settle().await;
         }
         self.simulator.shutdown().await;
-        // Whoever holds connections goes before the server they lead to.
-        drop((self.host, self.services, self.store));
+        // Connections are closed before the server they lead to.
+        self.plugins_database.close();
+        self.store.close();
         self.database.stop().await;
     }
 }
@@ -315,25 +327,6 @@ async fn forward(mut events: mpsc::Receiver<Event>, host: Host, forwarded: watch
         }
         forwarded.send_modify(|count| *count += 1);
     }
-}
-
-/// The services on the plugins' database.
-async fn start_services(
-    database: &Database,
-    rest: &Rest,
-    directory: &Directory,
-    clock: &Arc<dyn Clock>,
-) -> Result<Services, CommandError> {
-    let options = DatabaseOptions::default();
-    let plugins = bailey_services::Database::connect(&database.urls.plugins, &options)
-        .await
-        .map_err(|error| CommandError::failed(chain(&error)))?;
-    Ok(Services {
-        kv: Kv::new(plugins.clone(), Arc::clone(clock)),
-        logs: Logs::new(plugins, Arc::clone(clock)),
-        messages: Messages::new(rest.clone(), directory.clone()),
-        interactions: Interactions::new(rest.clone(), Arc::clone(clock)),
-    })
 }
 
 /// The sandbox, every layer tried out on this machine.

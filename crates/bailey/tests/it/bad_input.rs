@@ -47,7 +47,9 @@ async fn a_folder_without_an_entry_point() {
 
 #[tokio::test]
 async fn a_path_that_is_not_there() {
-    refused("nothing_of_that_name", "cannot read the plugin").await;
+    let transcript = try_script(std::path::Path::new("/nothing/of/that/name"), HELLO, &[]).await;
+    assert_eq!(transcript.code, Some(2), "{transcript}");
+    assert!(transcript.stderr.contains("cannot read the plugin /nothing/of/that/name"), "{transcript}");
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ async fn a_zip_runs_like_its_folder() {
 
 #[tokio::test]
 async fn a_database_of_the_operators_is_used_when_named() {
-    let url = postgres::database_url().await;
+    let url = database_url().await;
     let script = "{\"say\": \"!count\"}\n{\"expect\": {\"message\": {\"equals\": \"count 1\"}}}";
     try_script(&fixture("counter"), script, &["--database-url", &url]).await.must_pass();
     // The same server again: what was counted is still there.
@@ -62,4 +62,13 @@ async fn a_python_that_is_not_there_is_named() {
     let transcript = try_script(&demo(), script, &["--python", "/nowhere/python3"]).await;
     assert_ne!(transcript.code, Some(0));
     assert!(transcript.stderr.contains("/nowhere/python3"), "{transcript}");
+}
+
+/// The cluster the tests share, as an operator would name theirs.
+async fn database_url() -> String {
+    use tokio_postgres::config::Host;
+    let config = postgres::shared_cluster().await.urls().plugins;
+    let [Host::Unix(sockets)] = config.get_hosts() else { panic!("the cluster has no socket") };
+    let sockets = sockets.to_str().unwrap().replace('/', "%2F");
+    format!("postgresql://bailey_plugins@{sockets}:5432/bailey_plugins")
 }

@@ -1,26 +1,32 @@
 //! One plugin exercises every call with six SDK versions; what people see must be the same.
 
-use bailey_testkit::{SDKS, fixture};
+use bailey_testkit::{SDKS, Sdk, fixture};
+use futures_util::future::join_all;
 
 use crate::support::{Transcript, try_file};
 
 #[tokio::test]
 async fn every_sdk_version_gets_the_same_answers() {
-    let plugin = fixture("conformance");
-    let mut first: Option<(String, Vec<String>)> = None;
-    for sdk in SDKS {
-        let arguments = ["--sdk", &sdk.requirement(), "--step-timeout", "120"];
-        let transcript = try_file(&plugin, &plugin.join("conform.jsonl"), &arguments).await;
-        transcript.must_pass();
-        let shown = shown(&transcript);
-        assert!(shown.len() > 20, "too little was shown: {transcript}");
-        match &first {
-            None => first = Some((sdk.requirement(), shown)),
-            Some((reference, expected)) => {
-                assert_eq!(&shown, expected, "{} differs from {reference}", sdk.requirement());
-            }
-        }
+    let runs = join_all(SDKS.map(play)).await;
+    let reference = shown(&runs[0]);
+    assert!(reference.len() > 20, "too little was shown: {}", runs[0]);
+    for (sdk, transcript) in SDKS.iter().zip(&runs) {
+        assert_eq!(
+            shown(transcript),
+            reference,
+            "{} differs from {}",
+            sdk.requirement(),
+            SDKS[0].requirement()
+        );
     }
+}
+
+async fn play(sdk: Sdk) -> Transcript {
+    let plugin = fixture("conformance");
+    let arguments = ["--sdk", &sdk.requirement(), "--step-timeout", "120"];
+    let transcript = try_file(&plugin, &plugin.join("conform.jsonl"), &arguments).await;
+    transcript.must_pass();
+    transcript
 }
 
 /// What people saw of the bot, without what differs by nature: ids.

@@ -137,7 +137,7 @@ impl Dev {
 
     /// Says something in the simulated Discord, over its control side.
     pub(crate) async fn say(&self, content: &str) {
-        let answer = reqwest::Client::new()
+        let answer = http_client()
             .post(format!("{}/sim/api/say", self.base))
             .json(&serde_json::json!({"content": content}))
             .send()
@@ -152,6 +152,13 @@ impl Dev {
         rustix::process::kill_process(pid, signal).unwrap();
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("bailey dev did not end").unwrap()
     }
+}
+
+/// A client for the simulator's control side and page; it speaks plain HTTP, but wants to know whose
+/// TLS it would speak.
+pub(crate) fn http_client() -> reqwest::Client {
+    bailey_discord::install_tls_provider();
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// A data directory that the account PostgreSQL runs as can reach.

@@ -34,14 +34,9 @@ async fn welcome(sdk: Sdk) {
         {"command": "welcome-channel", "in": "random"}
         {"expect": {"call": "kv.put"}}
         {"join": "dora"}
-        {"expect": {"message": "", "channel": "random"}}
+        {"expect": {"message": "Dora", "channel": "random"}}
     "#;
-    let transcript = play(sdk, Template::Welcome, script).await;
-    transcript.must_pass();
-    assert!(
-        transcript.said().iter().any(|text| text.contains("dora") || text.contains("<@")),
-        "{transcript}"
-    );
+    play(sdk, Template::Welcome, script).await.must_pass();
 }
 
 async fn cron(sdk: Sdk) {
