@@ -102,9 +102,6 @@ impl Stub {
                     );
                     self.stdin.write_all(line.as_bytes())?;
                 }
-                Some("discord.send_message") => self.write(&json!({"jsonrpc": "2.0", "id": frame["id"],
-                    "error": {"message": "capability discord:send_message required: add it to \
-                    capabilities_required in manifest.json", "code": "CAPABILITY_DENIED"}}))?,
                 Some("plugin.log") => measured = Measured::from_log(&frame["params"]).or(measured),
                 Some("event.ack") => {
                     return measured.ok_or_else(|| BenchError::Plugin("it measured nothing".to_owned()));

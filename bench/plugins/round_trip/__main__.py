@@ -1,6 +1,6 @@
 """Measures, from inside the plugin, how long a call to the host takes.
 
-An event whose text is "!measure METHOD COUNT" makes COUNT calls one after another and logs
+An event whose text is "!measure get COUNT" makes COUNT calls one after another and logs
 {"median_us": .., "p99_us": ..} with the tag "measured".
 """
 
@@ -12,33 +12,18 @@ from yourbot_sdk import Plugin
 plugin = Plugin()
 
 
-def get(ctx):
-    ctx.kv.get("key")
-
-
-def refused(ctx):
-    # Without the capability the host answers from memory.
-    try:
-        ctx.discord.send_message(channel_id="1", content="x")
-    except Exception:
-        pass
-
-
-CALLS = {"get": get, "refused": refused}
-
-
 @plugin.on_event("message_create")
 def measure(ctx, event):
     words = event.get("content", "").split()
     if len(words) != 3 or words[0] != "!measure":
         return
-    call, count = CALLS[words[1]], int(words[2])
+    count = int(words[2])
     for _ in range(50):
-        call(ctx)
+        ctx.kv.get("key")
     took = []
     for _ in range(count):
         start = time.perf_counter_ns()
-        call(ctx)
+        ctx.kv.get("key")
         took.append(time.perf_counter_ns() - start)
     took.sort()
     result = {"median_us": took[count // 2] / 1000, "p99_us": took[count * 99 // 100] / 1000}

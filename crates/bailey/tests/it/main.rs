@@ -6,6 +6,7 @@ mod command_line;
 mod conformance;
 mod crashes;
 mod demo;
+mod limits_reference;
 mod support;
 mod templates;
 mod tenants;

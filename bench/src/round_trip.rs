@@ -1,0 +1,282 @@
+//! What a call costs: the real SDK in our sandbox under our host, against the same SDK in a plain
+//! process under a stub that answers at once, or after one prepared `SELECT`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Rest};
+use bailey_host::{
+    Answer, Caller, Calls, Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer,
+    PluginCode, sandbox_spawner,
+};
+use bailey_protocol::capability::StorageKv;
+use bailey_protocol::event::Interaction;
+use bailey_protocol::host_message::Mode;
+use bailey_protocol::method::kv::Put;
+use bailey_protocol::method::log::LogLine;
+use bailey_protocol::{
+    Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Method, Params, Tenant, Timestamp,
+};
+use bailey_sandbox::{NativeSandbox, Sandbox};
+use bailey_services::{Database, DatabaseOptions, Interactions, Kv, Logs, Messages, Services};
+use bailey_sim::{SimConfig, Simulator};
+use bailey_store::{Cluster, ClusterConfig};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::plugin::{BenchError, Measured};
+use crate::stub::{Answer as StubAnswer, AtOnce, Stub};
+
+/// Calls per measurement, and rounds taken in turn; the best median of the rounds counts for both.
+const CALLS: u32 = 3000;
+const ROUNDS: usize = 5;
+
+/// One row.
+pub(crate) struct Compared {
+    pub(crate) what: &'static str,
+    pub(crate) ours: Measured,
+    pub(crate) floor: Measured,
+    pub(crate) target: f64,
+}
+
+/// Both rows: answered from memory, and from PostgreSQL.
+pub(crate) async fn measure(
+    sandbox: &NativeSandbox,
+    python: &Path,
+    plugin: &Path,
+    packages: &Path,
+    scratch: &Path,
+) -> Result<Vec<Compared>, BenchError> {
+    let cluster = Cluster::start(ClusterConfig::kept(scratch.join("data")))
+        .await
+        .map_err(|error| BenchError::part("PostgreSQL")(error.into()))?;
+    let simulator = Simulator::start(SimConfig::default())
+        .await
+        .map_err(|error| BenchError::part("simulator")(error.into()))?;
+    let services = services(&cluster, &simulator).await?;
+    keep_a_value(&services.kv).await?;
+
+    let code = PluginCode { plugin_dir: plugin.to_owned(), packages_dir: Some(packages.to_owned()) };
+    let mut memory = Measuring::start(sandbox, &code, Arc::new(FromMemory)).await;
+    let mut stored = Measuring::start(sandbox, &code, Arc::new(services.clone())).await;
+    let (python, plugin, packages) = (python.to_owned(), plugin.to_owned(), packages.to_owned());
+    let url = cluster.urls().plugins;
+
+    let mut from_memory: Option<(Measured, Measured)> = None;
+    let mut from_database: Option<(Measured, Measured)> = None;
+    for _ in 0..ROUNDS {
+        let floor = plain(&python, &plugin, &packages, AtOnce).await?;
+        keep_best(&mut from_memory, memory.measure().await?, floor);
+        let floor = plain(&python, &plugin, &packages, Select::prepare(&url).await?).await?;
+        keep_best(&mut from_database, stored.measure().await?, floor);
+    }
+    memory.host.shutdown().await;
+    stored.host.shutdown().await;
+    services.logs.shut_down().await;
+    simulator.shutdown().await;
+    cluster.stop().await.map_err(|error| BenchError::part("PostgreSQL")(error.into()))?;
+
+    let row = |what, pair: Option<(Measured, Measured)>, target| {
+        pair.map(|(ours, floor)| Compared { what, ours, floor, target })
+    };
+    Ok([
+        row("kv.get answered from memory, us (floor: stub, at once)", from_memory, 1.15),
+        row("kv.get from PostgreSQL, us (floor: stub, one SELECT)", from_database, 1.3),
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
+}
+
+fn keep_best(best: &mut Option<(Measured, Measured)>, ours: Measured, floor: Measured) {
+    let better = |known: Measured, new: Measured| if new.median_us < known.median_us { new } else { known };
+    *best = Some(match *best {
+        None => (ours, floor),
+        Some((best_ours, best_floor)) => (better(best_ours, ours), better(best_floor, floor)),
+    });
+}
+
+async fn services(cluster: &Cluster, simulator: &Simulator) -> Result<Services, BenchError> {
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let token = BotToken::new(&simulator.bot_token());
+    let config = DiscordConfig::new(token, Endpoints::simulator(simulator.address()));
+    let (rest, _) = Rest::connect(&config).await.map_err(|error| BenchError::part("REST")(error.into()))?;
+    let database = Database::connect(&cluster.urls().plugins, &DatabaseOptions::default())
+        .await
+        .map_err(|error| BenchError::part("database")(error.into()))?;
+    Ok(Services {
+        kv: Kv::new(database.clone(), Arc::clone(&clock)),
+        logs: Logs::new(database, Arc::clone(&clock)),
+        messages: Messages::new(rest.clone(), Directory::new()),
+        interactions: Interactions::new(rest, clock),
+    })
+}
+
+/// The value both sides read.
+async fn keep_a_value(kv: &Kv) -> Result<(), BenchError> {
+    let failed = |error: bailey_protocol::CallError| BenchError::part("kv")(error.into());
+    let grants = Grants::new(tenant(), [Capability::StorageKv].into_iter().collect());
+    let grant = grants.require::<StorageKv>().map_err(failed)?;
+    let params = RawValue::from_string("{\"key\":\"key\",\"value\":{\"n\":1}}".to_owned())?;
+    let params = Params::parse(Some(&params)).map_err(failed)?;
+    kv.put(&grant, &Put::parse(&params).map_err(failed)?).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Our host with one plugin that measures its own calls.
+struct Measuring {
+    host: Host,
+    observations: mpsc::UnboundedReceiver<Observation>,
+    events: u32,
+}
+
+impl Measuring {
+    async fn start(sandbox: &NativeSandbox, code: &PluginCode, calls: Arc<dyn Calls>) -> Self {
+        let (observer, observations) = Observer::channel();
+        let host = Host::start(HostConfig {
+            spawner: sandbox_spawner(Sandbox::Native(sandbox.clone())),
+            calls,
+            clock: Arc::new(WallClock),
+            timings: HostTimings::default(),
+            // The limit per plugin is not what is measured.
+            rates: HostRates { calls_per_second: 1e9, call_burst: 1e9, ..HostRates::default() },
+            observer,
+        });
+        let capabilities = [Capability::StorageKv, Capability::EventsMessageContent];
+        host.install(Installation {
+            grants: Grants::new(tenant(), capabilities.into_iter().collect()),
+            version: "1.0.0".to_owned(),
+            code: code.clone(),
+            mode: Mode::Pool,
+            commands: Vec::new(),
+        })
+        .await;
+        Self { host, observations, events: 0 }
+    }
+
+    async fn measure(&mut self) -> Result<Measured, BenchError> {
+        self.events += 1;
+        let mut payload = Map::new();
+        payload.insert("content".to_owned(), Value::String(format!("!measure get {CALLS}")));
+        payload.insert("channel_id".to_owned(), Value::String("1".to_owned()));
+        let event = Event {
+            id: EventId::new(format!("bench-{}", self.events)),
+            kind: EventKind::MessageCreate,
+            guild: tenant().guild,
+            payload: Arc::new(payload),
+            interaction: None,
+            received_at: WallClock.now(),
+        };
+        self.host.publish(event).await.map_err(|error| BenchError::part("host")(error.into()))?;
+        while let Some(observation) = self.observations.recv().await {
+            match observation {
+                Observation::Log { line, .. } if line.tags.iter().any(|tag| tag == "measured") => {
+                    return Ok(serde_json::from_str(&line.message)?);
+                }
+                Observation::Problem { message, .. } => return Err(BenchError::Plugin(message)),
+                _ => {}
+            }
+        }
+        Err(BenchError::Plugin("the host ended".to_owned()))
+    }
+}
+
+/// One measurement in a plain process, off the runtime: the stub blocks.
+async fn plain(
+    python: &Path,
+    plugin: &Path,
+    packages: &Path,
+    mut answer: impl StubAnswer + Send + 'static,
+) -> Result<Measured, BenchError> {
+    let (python, plugin, packages) = (python.to_owned(), plugin.to_owned(), packages.to_owned());
+    let measuring = move || {
+        let mut stub = Stub::start(&python, &plugin, &packages)?;
+        stub.boot()?;
+        stub.measure("get", CALLS, &mut answer)
+    };
+    tokio::task::spawn_blocking(measuring).await.map_err(|error| BenchError::part("stub")(error.into()))?
+}
+
+/// Answers `kv.get` from nothing, behind the whole host.
+struct FromMemory;
+
+impl Calls for FromMemory {
+    fn call(&self, _caller: Caller, _method: Method, _params: Params) -> BoxFuture<'static, Answer> {
+        async {
+            RawValue::from_string("{\"value\":{\"n\":1}}".to_owned())
+                .map_err(|_| bailey_protocol::CallError::Internal)
+        }
+        .boxed()
+    }
+
+    fn log(&self, _tenant: &Tenant, _version: &str, _line: LogLine) {}
+
+    fn admit(&self, _tenant: &Tenant, _interaction: &Interaction, _received_at: Timestamp) {}
+}
+
+/// The floor with a database: one prepared statement on one connection, and nothing else.
+struct Select {
+    runtime: tokio::runtime::Handle,
+    client: tokio_postgres::Client,
+    statement: tokio_postgres::Statement,
+    connection: tokio::task::JoinSet<()>,
+}
+
+impl Select {
+    async fn prepare(url: &tokio_postgres::Config) -> Result<Self, BenchError> {
+        let failed = |error: tokio_postgres::Error| BenchError::part("floor")(error.into());
+        let (client, driver) = url.connect(tokio_postgres::NoTls).await.map_err(failed)?;
+        let mut connection = tokio::task::JoinSet::new();
+        connection.spawn(async move {
+            let _ = driver.await;
+        });
+        client
+            .batch_execute(
+                "CREATE TEMPORARY TABLE floor (plugin text, guild bigint, key text COLLATE \"C\", value text, \
+                 PRIMARY KEY (plugin, guild, key)); INSERT INTO floor VALUES ('p', 1, 'key', '{\"n\":1}')",
+            )
+            .await
+            .map_err(failed)?;
+        let statement = client
+            .prepare("SELECT value FROM floor WHERE plugin = $1 AND guild = $2 AND key = $3")
+            .await
+            .map_err(failed)?;
+        Ok(Self { runtime: tokio::runtime::Handle::current(), client, statement, connection })
+    }
+}
+
+impl StubAnswer for Select {
+    fn value(&mut self) -> Result<String, BenchError> {
+        debug_assert!(!self.connection.is_empty());
+        let row = self
+            .runtime
+            .block_on(self.client.query_one(&self.statement, &[&"p", &1_i64, &"key"]))
+            .map_err(|error| BenchError::part("floor")(error.into()))?;
+        Ok(row.get(0))
+    }
+}
+
+fn tenant() -> Tenant {
+    #[expect(clippy::unwrap_used, reason = "a constant that is a plugin id")]
+    Tenant { plugin: "round_trip".parse().unwrap(), guild: GuildId(1) }
+}
+
+/// The machine's time; nothing here waits by it.
+struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "a program of its own, and the edge")]
+    fn now(&self) -> Timestamp {
+        let since_1970 =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+        tokio::time::sleep(deadline.since(self.now()).max(Duration::from_millis(1))).boxed()
+    }
+}
