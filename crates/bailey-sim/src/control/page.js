@@ -18,7 +18,7 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-const time = (ms) => new Date(ms).toLocaleTimeString();
+const time = (ms) => new Date(ms).toLocaleTimeString([], { hour12: false });
 const guild = () => world.guilds.find((one) => one.id === at("guild").value) ?? world.guilds[0];
 const channel = () => guild()?.channels.find((one) => one.id === at("channel").value) ?? guild()?.channels[0];
 
