@@ -213,13 +213,9 @@ async fn throwaway_clusters_are_copies_and_each_its_own() {
     let (one, other) = (one.unwrap(), other.unwrap());
     assert_eq!(std::fs::read_dir(&templates).unwrap().count(), 1, "more than the template was left");
     for (cluster, value) in [(&one, "1"), (&other, "2")] {
-        let (client, connection) = cluster.urls().plugins.connect(tokio_postgres::NoTls).await.unwrap();
-        let connection = tokio::task::spawn(connection);
-        client.batch_execute(&format!("CREATE TABLE t AS SELECT {value} AS v")).await.unwrap();
-        let found: i32 = client.query_one("SELECT v FROM t", &[]).await.unwrap().get(0);
-        assert_eq!(found.to_string(), value);
-        drop(client);
-        let _ = connection.await;
+        let url = cluster.urls().plugins;
+        run(&url, &format!("CREATE TABLE t AS SELECT {value} AS v")).await.unwrap();
+        assert_eq!(run(&url, "SELECT v FROM t").await.unwrap(), [value]);
     }
     one.stop().await.unwrap();
     other.stop().await.unwrap();
