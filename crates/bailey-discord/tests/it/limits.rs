@@ -69,7 +69,8 @@ async fn a_global_refusal_is_waited_out_by_everybody() {
     // Now with others under way: only those already sent can be refused.
     control.global_rate_limit(Duration::from_secs(2));
     let send = |number: usize| {
-        let (rest, place) = (rest.clone(), if number % 2 == 0 { general() } else { channel("random") });
+        let (rest, place) =
+            (rest.clone(), if number.is_multiple_of(2) { general() } else { channel("random") });
         async move { rest.create_message(place, &text("x"), &[]).await.map(drop) }
     };
     let outcomes = futures_util::future::join_all((0..8).map(send)).await;

@@ -1,5 +1,7 @@
 //! The client against a real simulator, over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "in tests, helpers included, a panic is the report")]
+
 mod gateway;
 mod hostile;
 mod interactions;
