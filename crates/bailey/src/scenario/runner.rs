@@ -184,17 +184,15 @@ impl Runner<'_> {
 
     /// The message a reply goes to.
     fn newest_message(&self, guild: Option<&str>, channel: Option<&str>) -> Option<bailey_sim::Snowflake> {
-        let newest =
-            self.stack.control().observed_since(0).into_iter().rev().find_map(|item| match item.what {
-                Sight::MessagePosted { message } => {
-                    let here = channel.is_none_or(|name| message.channel == name);
-                    let there = guild
-                        .is_none_or(|name| self.stack.server_of(message.guild_id).as_deref() == Some(name));
-                    (here && there).then_some(message.id)
-                }
-                _ => None,
-            });
-        newest
+        self.stack.control().observed_since(0).into_iter().rev().find_map(|item| match item.what {
+            Sight::MessagePosted { message } => {
+                let here = channel.is_none_or(|name| message.channel == name);
+                let there =
+                    guild.is_none_or(|name| self.stack.server_of(message.guild_id).as_deref() == Some(name));
+                (here && there).then_some(message.id)
+            }
+            _ => None,
+        })
     }
 }
 

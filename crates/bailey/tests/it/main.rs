@@ -6,6 +6,7 @@ mod command_line;
 mod conformance;
 mod crashes;
 mod demo;
+mod dependencies;
 mod limits_reference;
 mod support;
 mod templates;
