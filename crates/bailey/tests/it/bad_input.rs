@@ -64,23 +64,29 @@ async fn a_plugin_that_exits_at_import() {
 
 #[tokio::test]
 async fn a_plugin_that_floods_its_output() {
-    let transcript = play("floods_stdout", r#"{"say": "!flood"}"#, &[]).await;
+    let script = r#"
+        {"together": [{"say": "!flood"}, {"say": "hello", "on": "2"}]}
+        {"expect": {"message": "flooded"}}
+    "#;
+    let transcript = play("floods_stdout", script, &["--servers", "2"]).await;
+    transcript.must_pass();
     // The flood is cut to a bounded number of lines, and said to have been.
     assert!(transcript.of("log").len() < 5_000, "{} lines", transcript.of("log").len());
     assert_eq!(transcript.lines.last().unwrap()["kind"], "result", "{transcript}");
 }
 
 #[tokio::test]
-async fn a_plugin_that_sleeps_for_ever_is_named_and_the_run_ends() {
+async fn a_plugin_that_sleeps_for_ever_is_named_and_does_not_keep_others_from_answering() {
     let script = r#"
         {"say": "!sleep"}
-        {"say": "!sleep", "on": "2"}
+        {"say": "!awake", "on": "2"}
+        {"expect": {"message": {"equals": "awake"}}}
     "#;
     let transcript = play("sleeps_forever", script, &["--step-timeout", "3", "--servers", "2"]).await;
     assert_eq!(transcript.code, Some(1), "{transcript}");
-    let failed = transcript.of("step_failed");
-    assert_eq!(failed.len(), 2, "{transcript}");
-    assert!(failed[0]["reason"].as_str().unwrap().contains("not acknowledged"), "{transcript}");
+    let reason = transcript.of("step_failed")[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("1 not acknowledged"), "{transcript}");
+    assert_eq!(transcript.of("expectation")[0]["held"], true, "{transcript}");
 }
 
 #[tokio::test]
