@@ -187,6 +187,8 @@ async fn a_slow_taker_holds_the_stream_back_and_loses_nothing() {
     }
     // Heartbeats acknowledge everything while nobody takes events: the connection is being read.
     assert!(control.wait_until_acknowledged(PATIENCE).await);
+    let [session] = &control.sessions()[..] else { panic!("the connection was given up") };
+    assert!(session.connected && session.acknowledged == session.sequence, "{session:?}");
     reached(&mut status, |status| status.processed_sequence > begun).await;
     let stuck = status.borrow().processed_sequence;
     assert!(stuck <= begun + 1, "{stuck} was counted before it was handed on");
@@ -195,6 +197,8 @@ async fn a_slow_taker_holds_the_stream_back_and_loses_nothing() {
         assert_eq!(event.payload["content"], number.to_string().as_str());
     }
     reached(&mut status, |status| status.processed_sequence == begun + 40).await;
+    assert_eq!(status.borrow().processed_sequence, session.sequence);
+    assert_eq!(status.borrow().events, 40);
 }
 
 #[tokio::test]
