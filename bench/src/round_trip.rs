@@ -27,6 +27,7 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::plugin::{BenchError, Measured};
 use crate::stub::{Answer as StubAnswer, AtOnce, Stub};
@@ -69,9 +70,10 @@ pub(crate) async fn measure(
     let mut from_memory: Option<(Measured, Measured)> = None;
     let mut from_database: Option<(Measured, Measured)> = None;
     for _ in 0..ROUNDS {
-        let floor = plain(&python, &plugin, &packages, AtOnce).await?;
+        let floor = plain(&python, &plugin, &packages, || Ok(AtOnce)).await?;
         keep_best(&mut from_memory, memory.measure().await?, floor);
-        let floor = plain(&python, &plugin, &packages, Select::prepare(&url).await?).await?;
+        let url = url.clone();
+        let floor = plain(&python, &plugin, &packages, move || Select::prepare(&url)).await?;
         keep_best(&mut from_database, stored.measure().await?, floor);
     }
     memory.host.shutdown().await;
@@ -186,17 +188,17 @@ impl Measuring {
 }
 
 /// One measurement in a plain process, off the runtime: the stub blocks.
-async fn plain(
+async fn plain<A: StubAnswer>(
     python: &Path,
     plugin: &Path,
     packages: &Path,
-    mut answer: impl StubAnswer + Send + 'static,
+    answer: impl FnOnce() -> Result<A, BenchError> + Send + 'static,
 ) -> Result<Measured, BenchError> {
     let (python, plugin, packages) = (python.to_owned(), plugin.to_owned(), packages.to_owned());
     let measuring = move || {
         let mut stub = Stub::start(&python, &plugin, &packages)?;
         stub.boot()?;
-        stub.measure("get", CALLS, &mut answer)
+        stub.measure("get", CALLS, &mut answer()?)
     };
     tokio::task::spawn_blocking(measuring).await.map_err(|error| BenchError::part("stub")(error.into()))?
 }
@@ -218,40 +220,42 @@ impl Calls for FromMemory {
     fn admit(&self, _tenant: &Tenant, _interaction: &Interaction, _received_at: Timestamp) {}
 }
 
-/// The floor with a database: one prepared statement on one connection, and nothing else.
+/// The floor with a database: one prepared statement on one connection in one thread, and nothing else.
 struct Select {
-    runtime: tokio::runtime::Handle,
+    runtime: tokio::runtime::Runtime,
     client: tokio_postgres::Client,
     statement: tokio_postgres::Statement,
-    connection: tokio::task::JoinSet<()>,
+    /// Drives the connection; ends with this.
+    _connection: JoinSet<()>,
 }
 
 impl Select {
-    async fn prepare(url: &tokio_postgres::Config) -> Result<Self, BenchError> {
+    fn prepare(url: &tokio_postgres::Config) -> Result<Self, BenchError> {
         let failed = |error: tokio_postgres::Error| BenchError::part("floor")(error.into());
-        let (client, driver) = url.connect(tokio_postgres::NoTls).await.map_err(failed)?;
-        let mut connection = tokio::task::JoinSet::new();
-        connection.spawn(async move {
-            let _ = driver.await;
-        });
-        client
-            .batch_execute(
-                "CREATE TEMPORARY TABLE floor (plugin text, guild bigint, key text COLLATE \"C\", value text, \
-                 PRIMARY KEY (plugin, guild, key)); INSERT INTO floor VALUES ('p', 1, 'key', '{\"n\":1}')",
-            )
-            .await
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (client, driver) = runtime.block_on(url.connect(tokio_postgres::NoTls)).map_err(failed)?;
+        let mut connection = JoinSet::new();
+        runtime.block_on(async {
+            connection.spawn(async move {
+                let _ = driver.await;
+            });
+            client
+                .batch_execute(
+                    "CREATE TEMPORARY TABLE floor (plugin text, guild bigint, key text COLLATE \"C\", value text, \
+                     PRIMARY KEY (plugin, guild, key)); INSERT INTO floor VALUES ('p', 1, 'key', '{\"n\":1}')",
+                )
+                .await
+                .map_err(failed)
+        })?;
+        let statement = runtime
+            .block_on(client.prepare("SELECT value FROM floor WHERE plugin = $1 AND guild = $2 AND key = $3"))
             .map_err(failed)?;
-        let statement = client
-            .prepare("SELECT value FROM floor WHERE plugin = $1 AND guild = $2 AND key = $3")
-            .await
-            .map_err(failed)?;
-        Ok(Self { runtime: tokio::runtime::Handle::current(), client, statement, connection })
+        Ok(Self { runtime, client, statement, _connection: connection })
     }
 }
 
 impl StubAnswer for Select {
     fn value(&mut self) -> Result<String, BenchError> {
-        debug_assert!(!self.connection.is_empty());
         let row = self
             .runtime
             .block_on(self.client.query_one(&self.statement, &[&"p", &1_i64, &"key"]))

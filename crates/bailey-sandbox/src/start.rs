@@ -75,13 +75,13 @@ pub(crate) fn start(workshop: &Workshop, spec: &ProcessSpec) -> Result<Started, 
     let number = STARTS.fetch_add(1, Ordering::Relaxed);
     let group =
         Group::create(&workshop.hierarchy, &format!("{}-{number}-{label}", owner_mark()), &spec.limits)?;
-    let cgroup_procs = group.procs_files();
+    let cgroup_files = group.join_files();
     remains.group = Some(group);
 
     let root = &workshop.config.root;
     let plan = Plan {
         identity,
-        cgroup_procs,
+        cgroup_files,
         root: root.path().to_owned(),
         interpreter: root.interpreter().to_owned(),
         executables: root.executables().to_vec(),

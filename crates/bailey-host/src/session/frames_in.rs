@@ -8,6 +8,7 @@ use bailey_protocol::frame::{PluginFrame, RequestId};
 use bailey_protocol::method::log::{LogLevel, LogLine};
 use bailey_protocol::method::{Done, EventIds};
 use bailey_protocol::{CallError, InteractionId, Method, Params};
+use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -238,7 +239,7 @@ impl Life {
             if world.observer.listens() { shown(frames::params_of(raw)) } else { String::new() };
         let call = Call { caller, id, method, params, shown_params };
         let (answers, busy) = (self.answers(), world.quiet.hold());
-        self.shared.world.tasks.spawn(async move {
+        let mut carrying_out = Box::pin(async move {
             let deadline = world.timings.call_deadline;
             let calls = Arc::clone(&world.calls);
             let (line, succeeded) = broker::carry_out(calls, world.observer.clone(), call, deadline).await;
@@ -250,6 +251,10 @@ impl Life {
                 let _ = sender.send(Outgoing { line, held: slot.map(|slot| (slot, busy)) }).await;
             }
         });
+        // As far as it gets at once, here: a task of its own costs a wake-up of another thread.
+        if carrying_out.as_mut().now_or_never().is_none() {
+            self.shared.world.tasks.spawn(carrying_out);
+        }
     }
 
     /// The server an SDK names is a hint and never decides; one that is wrong is worth a look.

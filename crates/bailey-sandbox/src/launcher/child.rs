@@ -74,9 +74,9 @@ fn hold_program(program: File, number: i32) -> Result<(), Failure> {
 }
 
 fn join_cgroups(plan: &Plan) -> Result<(), Failure> {
-    for procs in &plan.cgroup_procs {
-        std::fs::write(procs, "0")
-            .attempt(Layer::CgroupLimits, || format!("cannot join {}", procs.display()))?;
+    for file in &plan.cgroup_files {
+        std::fs::write(file, "0")
+            .attempt(Layer::CgroupLimits, || format!("cannot join {}", file.display()))?;
     }
     Ok(())
 }

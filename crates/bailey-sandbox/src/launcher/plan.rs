@@ -11,8 +11,8 @@ use crate::{error::Layer, limits::Limits};
 pub(crate) struct Plan {
     /// Who the process will be.
     pub(crate) identity: Identity,
-    /// `cgroup.procs` of each group to join.
-    pub(crate) cgroup_procs: Vec<PathBuf>,
+    /// The file of each group to write `0` to in order to join it.
+    pub(crate) cgroup_files: Vec<PathBuf>,
     /// The read-only root, on the host.
     pub(crate) root: PathBuf,
     /// The interpreter, inside the root.
