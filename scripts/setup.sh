@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing to build, run and test Bailey on Debian 12+ or Ubuntu 22.04+, and says
+# Installs what is missing to build, run and test Bailey on Debian 12 or Ubuntu 24.04 or newer, and says
 # what it does. Needs a Rust toolchain; everything else comes from the distribution's packages and
 # from the Python package index. Running it again is cheap.
 #

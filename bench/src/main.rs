@@ -24,8 +24,11 @@ const ALIVE: usize = 20;
 
 fn main() -> ExitCode {
     bailey_sandbox::launcher::run_if_requested();
-    let run =
-        tokio::runtime::Runtime::new().map_err(BenchError::from).and_then(|runtime| runtime.block_on(run()));
+    // As the binary does: half of the processors, the other half for plugins and database.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = (processors / 2).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let run = runtime.map_err(BenchError::from).and_then(|runtime| runtime.block_on(run()));
     match run {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
