@@ -112,7 +112,8 @@ impl Stack {
             spawner: sandbox_spawner(sandbox.clone()),
             calls: Arc::new(services.clone()),
             clock: Arc::clone(&options.clock),
-            timings: HostTimings::default(),
+            // Its author is watching: say once that it does not start, instead of trying again.
+            timings: HostTimings { failed_starts: 1, ..HostTimings::default() },
             rates: HostRates::default(),
             observer: options.observer,
         });

@@ -3,7 +3,7 @@
 //! Text that came from a plugin is printed with its control characters escaped: a plugin must not
 //! be able to move the cursor, colour the screen or forge a line.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use bailey_host::Observation;
 use bailey_protocol::method::log::LogLevel;
@@ -20,9 +20,9 @@ use crate::scenario::transcript::{Entry, Message, Record};
 
 /// Logs go to standard error: warnings, or what `BAILEY_LOG` asks for (`debug`, `bailey_host=trace`, ...).
 pub(crate) fn start_logging(command: &Command) {
-    // What a plugin logs is part of the transcript or of the conversation already.
+    // What a plugin logs, and what goes wrong with it, is part of the transcript or conversation already.
     let usual = match command {
-        Command::Dev(_) | Command::Try(_) => "warn,plugin=off",
+        Command::Dev(_) | Command::Try(_) => "warn,bailey_host=error,plugin=off",
         Command::Sim(_) => "warn",
     };
     let filter = environment("BAILEY_LOG").unwrap_or_else(|| usual.to_owned());
@@ -30,6 +30,7 @@ pub(crate) fn start_logging(command: &Command) {
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }
 

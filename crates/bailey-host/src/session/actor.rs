@@ -172,10 +172,11 @@ impl Actor {
             }
             Verdict::BrokenUntil(until) => {
                 let wait = until.duration_since(now).as_secs_f64();
-                format!(
-                    "plugin `{plugin}` {reason}. Several starts in a row failed: the next try is not before \
-                     {wait:.0} s from now"
-                )
+                let starts = match self.shared.world.timings.failed_starts {
+                    0 | 1 => String::new(),
+                    starts => format!("{starts} starts in a row failed: "),
+                };
+                format!("plugin `{plugin}` {reason}. {starts}the next try is not before {wait:.0} s from now")
             }
         }
     }

@@ -121,7 +121,7 @@ async fn a_plugin_that_fails_at_import_is_quoted_and_left_alone_after_three_star
         assert!(
             problem.contains("ended before it was ready: exit code 1. Its last words: ModuleNotFoundError")
         );
-        assert_eq!(problem.contains("Several starts in a row failed"), start == 3, "{problem}");
+        assert_eq!(problem.contains("3 starts in a row failed: the next try"), start == 3, "{problem}");
     }
     bench.host.quiesced().await;
     assert!(matches!(bench.host.sessions()[0].state, SessionState::Broken { .. }));
