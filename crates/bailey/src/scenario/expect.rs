@@ -139,41 +139,32 @@ impl Expectation {
     /// Whether it holds of what happened; if not, what was missing.
     pub(crate) fn check(&self, happened: &[Record]) -> Result<(), String> {
         let any = |test: &dyn Fn(&Entry) -> bool| happened.iter().any(|record| test(&record.entry));
-        if self.nothing && any(&Entry::is_shown_by_the_bot) {
-            return Err("the bot showed something".to_owned());
+        let lacks = |wanted: &Option<TextMatch>, text: &dyn Fn(&Entry) -> Option<&str>| {
+            wanted
+                .as_ref()
+                .is_some_and(|wanted| !any(&|entry| text(entry).is_some_and(|text| wanted.holds(text))))
+        };
+        let failures = [
+            (self.nothing && any(&Entry::is_shown_by_the_bot), "the bot showed something"),
+            (self.speaks_of_a_message() && !any(&|entry| self.message_holds(entry)), "no such message"),
+            (lacks(&self.modal, &Entry::modal_title), "no such form"),
+            (lacks(&self.reaction, &Entry::bots_reaction), "no such reaction"),
+            (
+                self.thinking && !any(&|entry| matches!(entry, Entry::Thinking { .. })),
+                "the bot was not shown thinking",
+            ),
+            (self.speaks_of_a_call() && !any(&|entry| self.call_holds(entry)), "no such call"),
+            (lacks(&self.log, &Entry::logged), "no such log line"),
+            (lacks(&self.problem, &Entry::problem), "no such problem was reported"),
+        ];
+        match failures.into_iter().find(|(failed, _)| *failed) {
+            Some((_, missing)) => Err(missing.to_owned()),
+            None => Ok(()),
         }
-        if self.speaks_of_a_message() && !any(&|entry| self.message_holds(entry)) {
-            return Err("no such message".to_owned());
-        }
-        if let Some(title) = &self.modal
-            && !any(&|entry| matches!(entry, Entry::Modal { title: seen, .. } if title.holds(seen)))
-        {
-            return Err("no such form".to_owned());
-        }
-        if let Some(emoji) = &self.reaction
-            && !any(
-                &|entry| matches!(entry, Entry::Reaction { emoji: seen, bot: true, .. } if emoji.holds(seen)),
-            )
-        {
-            return Err("no such reaction".to_owned());
-        }
-        if self.thinking && !any(&|entry| matches!(entry, Entry::Thinking { .. })) {
-            return Err("the bot was not shown thinking".to_owned());
-        }
-        if (self.call.is_some() || self.error.is_some()) && !any(&|entry| self.call_holds(entry)) {
-            return Err("no such call".to_owned());
-        }
-        if let Some(text) = &self.log
-            && !any(&|entry| matches!(entry, Entry::Log { message, .. } if text.holds(message)))
-        {
-            return Err("no such log line".to_owned());
-        }
-        if let Some(text) = &self.problem
-            && !any(&|entry| matches!(entry, Entry::Problem { message, .. } if text.holds(message)))
-        {
-            return Err("no such problem was reported".to_owned());
-        }
-        Ok(())
+    }
+
+    fn speaks_of_a_call(&self) -> bool {
+        self.call.is_some() || self.error.is_some()
     }
 
     fn speaks_of_a_message(&self) -> bool {

@@ -119,4 +119,24 @@ impl Entry {
             _ => false,
         }
     }
+
+    /// The title of a form that opened.
+    pub(crate) fn modal_title(&self) -> Option<&str> {
+        if let Self::Modal { title, .. } = self { Some(title) } else { None }
+    }
+
+    /// The emoji the bot left.
+    pub(crate) fn bots_reaction(&self) -> Option<&str> {
+        if let Self::Reaction { emoji, bot: true, removed: false, .. } = self { Some(emoji) } else { None }
+    }
+
+    /// The text of a log line.
+    pub(crate) fn logged(&self) -> Option<&str> {
+        if let Self::Log { message, .. } = self { Some(message) } else { None }
+    }
+
+    /// The sentence of a problem.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        if let Self::Problem { message, .. } = self { Some(message) } else { None }
+    }
 }
