@@ -105,6 +105,7 @@ fn uv(config: &BuilderConfig, folder: &Path) -> Command {
         .current_dir(folder)
         .env_clear()
         .envs(config.environment.iter().filter(|(name, _)| PASSED_ON.contains(&name.as_str())).cloned())
+        .env("UV_SYSTEM_CERTS", "true") // the machine's certificates, an organisation's own among them
         .args(["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"])
         .arg("--cache-dir")
         .arg(config.cache.join("uv"));
