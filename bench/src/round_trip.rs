@@ -19,7 +19,7 @@ use bailey_protocol::{
     Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Method, Params, Tenant, Timestamp,
 };
 use bailey_sandbox::{NativeSandbox, Sandbox};
-use bailey_services::{Database, DatabaseOptions, Interactions, Kv, Logs, Messages, Services};
+use bailey_services::{Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services};
 use bailey_sim::{SimConfig, Simulator};
 use bailey_store::{Cluster, ClusterConfig};
 use futures_util::FutureExt;
@@ -112,7 +112,9 @@ async fn services(cluster: &Cluster, simulator: &Simulator) -> Result<Services, 
         .map_err(|error| BenchError::part("database")(error.into()))?;
     Ok(Services {
         kv: Kv::new(database.clone(), Arc::clone(&clock)),
-        logs: Logs::new(database, Arc::clone(&clock)),
+        ephemeral: Ephemeral::new(Arc::clone(&clock)),
+        logs: Logs::new(database.clone(), Arc::clone(&clock)),
+        metrics: Metrics::new(database, Arc::clone(&clock)),
         messages: Messages::new(rest.clone(), Directory::new()),
         interactions: Interactions::new(rest, clock),
     })

@@ -24,6 +24,19 @@ pub const KV_TTL_SECONDS: u64 = 10 * 366 * 24 * 3600;
 /// Levels a `kv.increment` path may have. Bailey's choice.
 pub const KV_PATH_DEPTH: usize = 32;
 
+/// Characters of a key of `ephemeral.*`. From the SDKs.
+pub const EPHEMERAL_KEY_CHARACTERS: usize = 256;
+/// Seconds a window or a time to live of `ephemeral.*` may have; what is outside 1 to this is brought within. From the SDKs.
+pub const EPHEMERAL_SECONDS: u64 = 86_400;
+/// Hits one `ephemeral.counter` keeps: it counts no further. Bailey's choice, far above any rate limit.
+pub const EPHEMERAL_HITS: usize = 10_000;
+/// Keys of `ephemeral.*` one tenant may hold; for one more, the soonest to expire is forgotten. Bailey's choice.
+pub const EPHEMERAL_KEYS: usize = 10_000;
+/// Memory of `ephemeral.*` one tenant may hold, hits of counters included; past it, as with the keys. Bailey's choice.
+pub const EPHEMERAL_BYTES: usize = 8 * 1024 * 1024;
+/// Memory of `ephemeral.*` all tenants together may hold; past it, those who hold most forget first. Bailey's choice.
+pub const EPHEMERAL_TOTAL_BYTES: usize = 256 * 1024 * 1024;
+
 /// Characters of one log message. From the SDKs; longer ones are cut.
 pub const LOG_MESSAGE_CHARACTERS: usize = 4000;
 /// Tags of one log line. From the SDKs.
@@ -36,6 +49,26 @@ pub const LOG_EXTRA_CHARACTERS: usize = 500;
 pub const LOG_LINES_PER_MINUTE: u32 = 600;
 /// Bytes kept of one line of a plugin's stderr or stray stdout. Bailey's choice.
 pub const NOISE_LINE_BYTES: usize = 8 * 1024;
+
+/// Characters of a metric's name. The longest any SDK documents.
+pub const METRIC_NAME_CHARACTERS: usize = 128;
+/// Tags of one recorded value. From the SDKs.
+pub const METRIC_TAGS: usize = 10;
+/// Bytes of a tag's name. Bailey's choice.
+pub const METRIC_TAG_NAME_BYTES: usize = 64;
+/// Bytes of a tag's value. Bailey's choice.
+pub const METRIC_TAG_VALUE_BYTES: usize = 128;
+/// How far from zero a recorded value may be. Bailey's choice: sums of such values stay finite.
+pub const METRIC_VALUE: f64 = 1e100;
+/// Series (a metric with one set of tags) one tenant may have; a value that would begin one more is
+/// refused. Bailey's choice.
+pub const METRIC_SERIES: usize = 1000;
+/// Values of a tag a grouped query shows; the rest is one series called `(other)`. Bailey's choice.
+pub const METRIC_GROUPS: usize = 20;
+/// Time by which minutes are kept. Bailey's choice, above the hour one can ask for.
+pub const METRIC_MINUTES_KEPT: Duration = Duration::from_secs(48 * 3600);
+/// Time by which hours are kept. From the SDKs.
+pub const METRIC_HOURS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Characters of a message. Discord's.
 pub const MESSAGE_CHARACTERS: usize = 2000;

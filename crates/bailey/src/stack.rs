@@ -15,7 +15,7 @@ use bailey_host::{Host, HostConfig, HostRates, HostTimings, Installation, Observ
 use bailey_protocol::host_message::{Lifecycle, Mode};
 use bailey_protocol::{ApplicationId, Clock, Event, Grants, GuildId, Tenant};
 use bailey_sandbox::{BareConfig, BareSandbox, NativeConfig, NativeSandbox, PythonRoot, Sandbox};
-use bailey_services::{DatabaseOptions, Interactions, Kv, Logs, Messages, Services};
+use bailey_services::{DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services};
 use bailey_sim::{ClockMode, Control, SimConfig, Simulator, Snowflake, World};
 use bailey_store::{Install, Republish, Store};
 use tokio::sync::{mpsc, watch};
@@ -96,13 +96,25 @@ impl Stack {
                 .map_err(|error| failed(&error))?;
         let services = Services {
             kv: Kv::new(plugins_database.clone(), Arc::clone(&options.clock)),
+            ephemeral: Ephemeral::new(Arc::clone(&options.clock)),
             logs: Logs::new(plugins_database.clone(), Arc::clone(&options.clock)),
+            metrics: Metrics::new(plugins_database.clone(), Arc::clone(&options.clock)),
             messages: Messages::new(rest.clone(), directory.clone()),
             interactions: Interactions::new(rest.clone(), Arc::clone(&options.clock)),
         };
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
         let sweeper = services.kv.clone();
+        tasks.spawn({
+            let stopping = stopping.clone();
+            async move { sweeper.run_sweeper(stopping).await }
+        });
+        let sweeper = services.metrics.clone();
+        tasks.spawn({
+            let stopping = stopping.clone();
+            async move { sweeper.run_sweeper(stopping).await }
+        });
+        let sweeper = services.ephemeral.clone();
         tasks.spawn({
             let stopping = stopping.clone();
             async move { sweeper.run_sweeper(stopping).await }
@@ -308,6 +320,7 @@ impl Stack {
         self.tasks.close();
         self.tasks.wait().await;
         self.services.interactions.shut_down().await;
+        self.services.metrics.shut_down().await;
         self.services.logs.shut_down().await;
         if let Sandbox::Native(sandbox) = &self.sandbox {
             sandbox.settle().await;

@@ -3,9 +3,11 @@
 use bailey_protocol::capability::{DiscordSendMessage, InteractionRespond, StorageKv};
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::discord::SendMessage;
+use bailey_protocol::method::ephemeral::{Check, Count, Remember};
 use bailey_protocol::method::interaction::{Defer, Respond, SendModal};
 use bailey_protocol::method::kv::{GetMany, Increment, KeyOnly, List, ListValues, Put, PutMany};
 use bailey_protocol::method::log::LogLine;
+use bailey_protocol::method::metrics::{Query, Record, Total};
 use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
 use bailey_services::Services;
 use futures_util::FutureExt;
@@ -30,10 +32,11 @@ impl Calls for Services {
 
 /// The grant first, then the parameters: whoever may not call learns no rules.
 async fn carry_out(services: &Services, caller: &Caller, method: Method, params: &Params) -> Answer {
-    let Services { kv, messages, interactions, .. } = services;
+    let Services { kv, ephemeral, messages, interactions, .. } = services;
     let storage = || caller.grants.require::<StorageKv>();
     let answering = || caller.grants.require::<InteractionRespond>();
     let current = caller.interaction.map(|current| current.id);
+    let tenant = caller.grants.tenant();
     match method {
         Method::KvGet => to_raw(&kv.get(&storage()?, &KeyOnly::parse(params)?).await?),
         Method::KvPut => to_raw(&kv.put(&storage()?, &Put::parse(params)?).await?),
@@ -46,6 +49,16 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
         Method::KvGetMany => to_raw(&kv.get_many(&storage()?, &GetMany::parse(params)?).await?),
         Method::KvPutMany => to_raw(&kv.put_many(&storage()?, &PutMany::parse(params)?).await?),
         Method::KvListValues => to_raw(&kv.list_values(&storage()?, &ListValues::parse(params)?).await?),
+        Method::EphemeralCounter => to_raw(&ephemeral.counter(tenant, &Count::parse(params)?).await?),
+        Method::EphemeralCooldownSet => {
+            to_raw(&ephemeral.cooldown_set(tenant, &Remember::parse_cooldown(params)?).await?)
+        }
+        Method::EphemeralCooldownCheck => {
+            to_raw(&ephemeral.cooldown_check(tenant, &Check::parse(params)?).await?)
+        }
+        Method::EphemeralDedup => to_raw(&ephemeral.dedup(tenant, &Remember::parse(params)?).await?),
+        Method::EphemeralFlagSet => to_raw(&ephemeral.flag_set(tenant, &Remember::parse(params)?).await?),
+        Method::EphemeralFlagCheck => to_raw(&ephemeral.flag_check(tenant, &Check::parse(params)?).await?),
         Method::DiscordSendMessage => {
             let grant = caller.grants.require::<DiscordSendMessage>()?;
             to_raw(&messages.send(&grant, &SendMessage::parse(params)?).await?)
@@ -73,6 +86,15 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
             let mut modal = SendModal::parse(params)?;
             modal.interaction = named(caller, modal.interaction);
             to_raw(&interactions.send_modal(&grant, &modal, current).await?)
+        }
+        Method::MetricsRecord => {
+            to_raw(&services.metrics.record(caller.grants.tenant(), &Record::parse(params)?)?)
+        }
+        Method::MetricsQuery => {
+            to_raw(&services.metrics.query(caller.grants.tenant(), &Query::parse(params)?).await?)
+        }
+        Method::MetricsTotal => {
+            to_raw(&services.metrics.total(caller.grants.tenant(), &Total::parse(params)?).await?)
         }
         // The session takes these itself; they never arrive here.
         Method::PluginLog | Method::EventAck | Method::EventFail => Err(CallError::Internal),

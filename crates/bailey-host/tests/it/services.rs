@@ -6,7 +6,9 @@ use std::time::Duration;
 use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest};
 use bailey_host::{Host, HostConfig, HostRates, HostTimings, Observer};
 use bailey_protocol::{Clock, Grants, GuildId, Method, Tenant};
-use bailey_services::{Database, DatabaseOptions, Interactions, Kv, Logs, Messages, Services};
+use bailey_services::{
+    Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services,
+};
 use bailey_sim::{ClockMode, CommandUse, SimConfig, Simulator, World};
 use bailey_store::testing::{shared_cluster, unique_schema};
 use serde_json::{Value, json};
@@ -54,7 +56,9 @@ impl House {
         let database = Database::connect(&shared_cluster().await.urls().plugins, &options).await.unwrap();
         let services = Services {
             kv: Kv::new(database.clone(), Arc::clone(&clock)),
-            logs: Logs::new(database, Arc::clone(&clock)),
+            ephemeral: Ephemeral::new(Arc::clone(&clock)),
+            logs: Logs::new(database.clone(), Arc::clone(&clock)),
+            metrics: Metrics::new(database, Arc::clone(&clock)),
             messages: Messages::new(rest.clone(), directory),
             interactions: Interactions::new(rest, Arc::clone(&clock)),
         };
@@ -123,6 +127,18 @@ async fn every_method_reaches_its_service() {
     check(plugin, "kv.list", json!({"count_only": true}), json!({"count": 3})).await;
     check(plugin, "kv.list_values", json!({"prefix": "c"}), json!({"values": {"c": 2}})).await;
 
+    let key = json!({"key": "a"});
+    check(plugin, "ephemeral.counter", key.clone(), json!({"count": 1})).await;
+    check(plugin, "ephemeral.counter", json!({"key": "a", "window_seconds": 5}), json!({"count": 2})).await;
+    check(plugin, "ephemeral.cooldown_set", json!({"key": "a", "ttl_seconds": 90}), done.clone()).await;
+    let cooldown = json!({"active": true, "remaining_seconds": 90.0});
+    check(plugin, "ephemeral.cooldown_check", key.clone(), cooldown).await;
+    check(plugin, "ephemeral.dedup", key.clone(), json!({"is_new": true})).await;
+    check(plugin, "ephemeral.dedup", key.clone(), json!({"is_new": false})).await;
+    check(plugin, "ephemeral.flag_check", key.clone(), json!({"active": false})).await;
+    check(plugin, "ephemeral.flag_set", key.clone(), done.clone()).await;
+    check(plugin, "ephemeral.flag_check", key, json!({"active": true})).await;
+
     let message = json!({"channel_id": channel, "content": "hi"}).to_string();
     let sent = plugin.call(2, "discord.send_message", &message).await;
     assert_eq!(sent["result"]["channel_id"], channel);
@@ -160,8 +176,10 @@ async fn every_method_needs_its_capability() {
     let mut plugin = house.starts.next_ready().await;
     plugin.event().await;
     let free = [Method::PluginLog, Method::EventAck, Method::EventFail];
-    for method in Method::ALL.iter().filter(|method| !free.contains(method)) {
+    let needs_none = |method: &Method| free.contains(method) || method.as_str().starts_with("ephemeral.");
+    for method in Method::ALL.iter().filter(|method| !needs_none(method)) {
         let answer = plugin.call(1, method.as_str(), "{}").await;
         assert_eq!(answer["error"]["code"], "CAPABILITY_DENIED", "{method}");
     }
+    check(&mut plugin, "ephemeral.counter", json!({"key": "a"}), json!({"count": 1})).await;
 }

@@ -1,10 +1,12 @@
 //! What a plugin may ask, one module a family: typed parameters and results.
 
 pub mod discord;
+pub mod ephemeral;
 pub mod interaction;
 pub mod kv;
 pub mod log;
 pub mod message;
+pub mod metrics;
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,11 +56,20 @@ methods! {
     KvGetMany = "kv.mget",
     KvPutMany = "kv.mput",
     KvListValues = "kv.list_values",
+    EphemeralCounter = "ephemeral.counter",
+    EphemeralCooldownSet = "ephemeral.cooldown_set",
+    EphemeralCooldownCheck = "ephemeral.cooldown_check",
+    EphemeralDedup = "ephemeral.dedup",
+    EphemeralFlagSet = "ephemeral.flag_set",
+    EphemeralFlagCheck = "ephemeral.flag_check",
     DiscordSendMessage = "discord.send_message",
     InteractionRespond = "interaction.respond",
     InteractionDefer = "interaction.defer",
     InteractionFollowup = "interaction.followup",
     InteractionSendModal = "interaction.send_modal",
+    MetricsRecord = "metrics.record",
+    MetricsQuery = "metrics.query",
+    MetricsTotal = "metrics.total",
     PluginLog = "plugin.log",
     EventAck = "event.ack",
     EventFail = "event.fail",
