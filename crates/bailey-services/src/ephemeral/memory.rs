@@ -1,0 +1,113 @@
+//! The shelves of all tenants in this process's memory, behind a few locks.
+//!
+//! Our own map because the ready-made bounded caches read the machine's clock themselves: with them
+//! a scenario that moves time by hand would see nothing expire, and none of them counts hits.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bailey_protocol::{Tenant, Timestamp, limits};
+
+use super::Usage;
+use super::shelf::Shelf;
+
+/// Locks, so that tenants seldom wait for each other; each has its part of the memory.
+const PARTS: usize = 8;
+/// Expired keys one call clears away on its tenant's shelf.
+const CLEARED_BY_A_CALL: usize = 16;
+/// Expired keys cleared away before a lock is let go.
+const CLEARED_AT_ONCE: usize = 1000;
+
+/// See the module.
+pub(super) struct Memory {
+    parts: [Mutex<Part>; PARTS],
+    hasher: RandomState,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let part = |_| Mutex::new(Part::new(limits::EPHEMERAL_TOTAL_BYTES / PARTS));
+        Self { parts: std::array::from_fn(part), hasher: RandomState::new() }
+    }
+
+    /// Does something on a tenant's shelf while nobody else can.
+    pub(super) fn with<T>(&self, tenant: &Tenant, now: Timestamp, work: impl FnOnce(&mut Shelf) -> T) -> T {
+        let number = self.hasher.hash_one(tenant) as usize % PARTS;
+        lock(&self.parts[number]).with(tenant, now, work)
+    }
+
+    /// Forgets everything that has expired.
+    pub(super) fn sweep(&self, now: Timestamp) {
+        for part in &self.parts {
+            while lock(part).forget_expired(now, CLEARED_AT_ONCE) >= CLEARED_AT_ONCE {}
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.parts.iter().fold(Usage::default(), |usage, part| {
+            let part = lock(part);
+            Usage {
+                tenants: usage.tenants + part.shelves.len(),
+                keys: usage.keys + part.shelves.values().map(Shelf::keys).sum::<usize>(),
+                bytes: usage.bytes + part.bytes,
+            }
+        })
+    }
+}
+
+fn lock(part: &Mutex<Part>) -> MutexGuard<'_, Part> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The shelves behind one lock.
+struct Part {
+    shelves: HashMap<Tenant, Shelf>,
+    /// What they cost together.
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Part {
+    fn new(most_bytes: usize) -> Self {
+        Self { shelves: HashMap::new(), bytes: 0, most_bytes }
+    }
+
+    fn with<T>(&mut self, tenant: &Tenant, now: Timestamp, work: impl FnOnce(&mut Shelf) -> T) -> T {
+        let shelf = self.shelves.entry(tenant.clone()).or_default();
+        let before = shelf.bytes();
+        shelf.forget_expired(now, CLEARED_BY_A_CALL);
+        let answer = work(shelf);
+        self.bytes = self.bytes - before + shelf.bytes();
+        if shelf.keys() == 0 {
+            self.shelves.remove(tenant);
+        }
+        while self.bytes > self.most_bytes && self.relieve() {}
+        answer
+    }
+
+    /// Takes a quarter from whoever holds most: a tenant that holds little keeps it. False when
+    /// there is nothing to take.
+    fn relieve(&mut self) -> bool {
+        let Some((tenant, largest)) = self.shelves.iter_mut().max_by_key(|(_, shelf)| shelf.bytes()) else {
+            return false;
+        };
+        let before = largest.bytes();
+        while largest.bytes() > before - before / 4 && largest.forget_soonest(None) {}
+        self.bytes = self.bytes - before + largest.bytes();
+        tracing::debug!(%tenant, "short-lived keys were forgotten early: all tenants together hold too many");
+        largest.bytes() < before
+    }
+
+    /// Forgets what has expired, at most so many, and says how many.
+    fn forget_expired(&mut self, now: Timestamp, most: usize) -> usize {
+        let mut forgotten = 0;
+        for shelf in self.shelves.values_mut() {
+            let before = shelf.bytes();
+            forgotten += shelf.forget_expired(now, most - forgotten);
+            self.bytes = self.bytes - before + shelf.bytes();
+        }
+        self.shelves.retain(|_, shelf| shelf.keys() > 0);
+        forgotten
+    }
+}
