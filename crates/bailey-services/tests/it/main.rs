@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error is over")]
 
 mod discord;
+mod ephemeral;
 mod interactions;
 mod kv;
 mod kv_model;
