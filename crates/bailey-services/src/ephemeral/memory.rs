@@ -111,3 +111,63 @@ impl Part {
         forgotten
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bailey_protocol::GuildId;
+    use bailey_protocol::method::ephemeral::Key;
+
+    use super::*;
+    use crate::ephemeral::shelf::{Kind, Slot};
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn tenant(guild: u64) -> Tenant {
+        Tenant { plugin: "demo".parse().unwrap(), guild: GuildId(guild) }
+    }
+
+    fn slot(number: u32) -> Slot {
+        Slot { kind: Kind::Flag, key: Key::new(&number.to_string()).unwrap() }
+    }
+
+    fn set(part: &mut Part, guild: u64, number: u32) {
+        let expires_at = NOW + Duration::from_secs(60 + u64::from(number));
+        part.with(&tenant(guild), NOW, |shelf| shelf.set(slot(number), expires_at));
+    }
+
+    fn holds(part: &mut Part, guild: u64, number: u32) -> bool {
+        part.with(&tenant(guild), NOW, |shelf| shelf.expiry(&slot(number), NOW).is_some())
+    }
+
+    #[test]
+    fn under_pressure_those_who_hold_most_forget_and_the_others_nothing() {
+        let mut part = Part::new(100_000);
+        for number in 0..5 {
+            set(&mut part, 1, number);
+        }
+        for number in 0..5000 {
+            set(&mut part, 2, number);
+            assert!(part.bytes <= 100_000, "{} bytes", part.bytes);
+        }
+        assert!((0..5).all(|number| holds(&mut part, 1, number)), "the small one lost something");
+        assert!(holds(&mut part, 2, 4999) && !holds(&mut part, 2, 0), "the soonest to expire goes first");
+        let counted: usize = part.shelves.values().map(Shelf::bytes).sum();
+        assert_eq!(part.bytes, counted);
+    }
+
+    #[test]
+    fn a_part_swept_in_steps_ends_up_empty() {
+        let mut part = Part::new(10_000_000);
+        for number in 0..2500 {
+            set(&mut part, u64::from(number % 3), number);
+        }
+        let later = NOW + Duration::from_secs(10_000);
+        let mut steps = Vec::new();
+        while part.bytes > 0 {
+            steps.push(part.forget_expired(later, CLEARED_AT_ONCE));
+        }
+        assert_eq!((steps, part.shelves.len()), (vec![1000, 1000, 500], 0));
+    }
+}
