@@ -139,6 +139,19 @@ async fn every_method_reaches_its_service() {
     check(plugin, "ephemeral.flag_set", key.clone(), done.clone()).await;
     check(plugin, "ephemeral.flag_check", key, json!({"active": true})).await;
 
+    check(plugin, "metrics.record", json!({"metric": "uses"}), done.clone()).await;
+    let tagged = json!({"metric": "uses", "value": 2.5, "tags": {"by": "alice"}});
+    check(plugin, "metrics.record", tagged, done.clone()).await;
+    check(plugin, "metrics.total", json!({"metric": "uses"}), json!({"total": 3.5})).await;
+    let days: Vec<String> =
+        (26..=31).map(|day| format!("1969-12-{day}")).chain(["1970-01-01".into()]).collect();
+    let week = json!({"labels": days, "total": 3.5, "series": [
+        {"name": "alice", "data": [0, 0, 0, 0, 0, 0, 2.5]},
+        {"name": "(none)", "data": [0, 0, 0, 0, 0, 0, 1]}]});
+    check(plugin, "metrics.query", json!({"metric": "uses", "group_by": "by"}), week).await;
+    let nan = plugin.call(2, "metrics.record", r#"{"metric":"uses","value":null}"#).await;
+    assert_eq!(nan["error"]["message"], "invalid value: a finite number up to 1e100 is required");
+
     let message = json!({"channel_id": channel, "content": "hi"}).to_string();
     let sent = plugin.call(2, "discord.send_message", &message).await;
     assert_eq!(sent["result"]["channel_id"], channel);
@@ -176,7 +189,10 @@ async fn every_method_needs_its_capability() {
     let mut plugin = house.starts.next_ready().await;
     plugin.event().await;
     let free = [Method::PluginLog, Method::EventAck, Method::EventFail];
-    let needs_none = |method: &Method| free.contains(method) || method.as_str().starts_with("ephemeral.");
+    let open = ["ephemeral.", "metrics."];
+    let needs_none = |method: &Method| {
+        free.contains(method) || open.iter().any(|family| method.as_str().starts_with(family))
+    };
     for method in Method::ALL.iter().filter(|method| !needs_none(method)) {
         let answer = plugin.call(1, method.as_str(), "{}").await;
         assert_eq!(answer["error"]["code"], "CAPABILITY_DENIED", "{method}");

@@ -7,5 +7,6 @@ mod interactions;
 mod kv;
 mod kv_model;
 mod logs;
+mod metrics;
 mod simulated;
 mod support;
