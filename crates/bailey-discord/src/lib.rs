@@ -22,5 +22,5 @@ pub use error::DiscordError;
 pub use gateway::{Gateway, GatewayState, GatewayStatus, ResumePoint};
 pub use rest::callback::CallbackBody;
 pub use rest::commands::SyncOutcome;
-pub use rest::{Application, Rest};
+pub use rest::{Application, Original, Rest};
 pub use twilight_gateway::{Intents, ShardId};

@@ -39,6 +39,7 @@ pub(crate) fn command(guild: u64, id: &str, interaction: u64, command: Option<&s
         kind: if command.is_some() { InteractionKind::Command } else { InteractionKind::Component },
         command: command.map(str::to_owned),
         custom_id: None,
+        message: None,
     });
     event
 }

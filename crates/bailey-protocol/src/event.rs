@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::id::{ApplicationId, EventId, GuildId, InteractionId};
+use crate::id::{ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId};
 use crate::time::Timestamp;
 
 macro_rules! event_kinds {
@@ -128,6 +128,20 @@ pub struct Interaction {
     pub command: Option<String>,
     /// The component's or form's id, for the other kinds.
     pub custom_id: Option<String>,
+    /// The message the component sits on, for [`InteractionKind::Component`].
+    pub message: Option<ComponentMessage>,
+}
+
+/// The message a button or a menu sits on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ComponentMessage {
+    /// The channel or thread it is in.
+    pub channel: ChannelId,
+    /// The message.
+    pub message: MessageId,
+    /// Whether only one person sees it. Such a message is not in the channel as far as the bot's
+    /// own token goes: it can be changed only by the first answer to the component.
+    pub ephemeral: bool,
 }
 
 /// What kind of thing a person did.

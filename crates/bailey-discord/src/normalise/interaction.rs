@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 
-use bailey_protocol::event::{Interaction, InteractionKind, InteractionToken};
-use bailey_protocol::{ApplicationId, ChannelId, EventKind, GuildId, InteractionId};
+use bailey_protocol::event::{ComponentMessage, Interaction, InteractionKind, InteractionToken};
+use bailey_protocol::{ApplicationId, ChannelId, EventKind, GuildId, InteractionId, MessageId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::wire::{Member, User};
 use super::{Normalised, Payload, Skip, Surroundings, modal, one, options, read, skipped};
+use crate::rest::flag::EPHEMERAL;
 
 #[derive(Deserialize)]
 struct Incoming<'a> {
@@ -76,8 +77,22 @@ pub(super) fn created(text: &str, at: Surroundings<'_>) -> Result<Normalised, se
         kind,
         command: (kind == InteractionKind::Command).then(|| named("name").unwrap_or_default()),
         custom_id: (kind != InteractionKind::Command).then(|| named("custom_id").unwrap_or_default()),
+        message: component_message(&incoming).filter(|_| kind == InteractionKind::Component),
     });
     one(event)
+}
+
+/// Where the component that was used sits.
+fn component_message(incoming: &Incoming<'_>) -> Option<ComponentMessage> {
+    let message = incoming.message.as_ref()?;
+    let part = |name: &str| message.get(name).cloned().unwrap_or_default();
+    let channel = ChannelId::deserialize(part("channel_id")).ok().or(incoming.channel_id)?;
+    let flags = part("flags").as_u64().unwrap_or_default();
+    Some(ComponentMessage {
+        channel,
+        message: MessageId::deserialize(part("id")).ok()?,
+        ephemeral: flags & EPHEMERAL != 0,
+    })
 }
 
 fn put_place(payload: &mut Payload, incoming: &Incoming<'_>, at: Surroundings<'_>) {

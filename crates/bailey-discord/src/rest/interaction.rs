@@ -9,6 +9,7 @@ use twilight_http::request::Request;
 use twilight_http::routing::Route;
 
 use super::callback::CallbackBody;
+use super::flag::{EPHEMERAL, LOADING};
 use super::message::{Message, object};
 use super::{Rest, build};
 use crate::egress::{Again, Call};
@@ -16,6 +17,19 @@ use crate::error::DiscordError;
 
 /// Discord's code for an interaction that was answered before.
 const ALREADY_ACKNOWLEDGED: u64 = 40060;
+/// Discord's code for a message that is gone.
+const UNKNOWN_MESSAGE: u64 = 10008;
+
+/// The first answer to an interaction, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// Where it is.
+    pub sent: Sent,
+    /// Whether it only says "thinking" so far.
+    pub thinking: bool,
+    /// Whether only the person who asked sees it.
+    pub ephemeral: bool,
+}
 
 impl Rest {
     /// Gives the first answer to an interaction. Sent again when its answer gets lost: an
@@ -104,15 +118,16 @@ impl Rest {
         Ok(self.ask::<Message>(call).await?.into())
     }
 
-    /// Where the first answer is.
+    /// The first answer, or the "thinking" in its place.
     ///
     /// # Errors
-    /// As [`Rest::edit_original`]; `Refused` with 404 when there is none.
+    /// As [`Rest::edit_original`]; `Refused` with code 10008 when there is none or it is gone, 10015
+    /// when nobody has answered yet.
     pub async fn get_original(
         &self,
         application: ApplicationId,
         token: &InteractionToken,
-    ) -> Result<Sent, DiscordError> {
+    ) -> Result<Original, DiscordError> {
         let route = Route::GetInteractionOriginal {
             application_id: application.0,
             interaction_token: token.reveal(),
@@ -124,6 +139,36 @@ impl Rest {
             again: Again::Safe,
             by_interaction: true,
         };
-        Ok(self.ask::<Message>(call).await?.into())
+        let message = self.ask::<Message>(call).await?;
+        let has = |flag| message.flags & flag != 0;
+        let (thinking, ephemeral) = (has(LOADING), has(EPHEMERAL));
+        Ok(Original { sent: message.into(), thinking, ephemeral })
+    }
+
+    /// Takes the first answer, or the "thinking" in its place, away. One that is gone already is
+    /// as wanted.
+    ///
+    /// # Errors
+    /// As [`Rest::edit_original`].
+    pub async fn delete_original(
+        &self,
+        application: ApplicationId,
+        token: &InteractionToken,
+    ) -> Result<(), DiscordError> {
+        let route = Route::DeleteInteractionOriginal {
+            application_id: application.0,
+            interaction_token: token.reveal(),
+        };
+        let call = Call {
+            route: "DELETE /webhooks/{application}/{token}/messages/@original",
+            place: token.reveal().to_owned(),
+            request: Request::from_route(&route),
+            again: Again::Safe,
+            by_interaction: true,
+        };
+        match self.egress.execute(&call).await.map_err(DiscordError::from) {
+            Ok(_) | Err(DiscordError::Refused { code: UNKNOWN_MESSAGE, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

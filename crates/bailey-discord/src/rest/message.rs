@@ -8,12 +8,10 @@ use serde_json::{Map, Value, json};
 use twilight_http::request::{Form, Request};
 use twilight_http::routing::Route;
 
+use super::flag::EPHEMERAL;
 use super::{Rest, build};
 use crate::egress::{Again, Call};
 use crate::error::DiscordError;
-
-/// The flag of a message that only one person sees.
-const EPHEMERAL: u64 = 1 << 6;
 
 impl Rest {
     /// Posts a message. Sent again when its answer gets lost, without appearing twice.
@@ -42,6 +40,28 @@ impl Rest {
             .await?;
         Ok(message.into())
     }
+
+    /// Changes a message of the bot's own. Parts that are not given stay.
+    ///
+    /// # Errors
+    /// [`DiscordError`]; `Refused` with code 10008 when it is gone or only one person sees it, and
+    /// with 403 when the bot may not look into the channel.
+    pub async fn edit_message(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        parts: &MessageParts,
+    ) -> Result<Sent, DiscordError> {
+        let route = Route::UpdateMessage { channel_id: channel.0, message_id: message.0 };
+        let call = Call {
+            route: "PATCH /channels/{channel}/messages/{message}",
+            place: channel.to_string(),
+            request: build(&route, &object(parts, false))?,
+            again: Again::Safe,
+            by_interaction: false,
+        };
+        Ok(self.ask::<Message>(call).await?.into())
+    }
 }
 
 /// What is read of a message Discord answers with.
@@ -49,6 +69,8 @@ impl Rest {
 pub(super) struct Message {
     id: MessageId,
     channel_id: ChannelId,
+    #[serde(default)]
+    pub(super) flags: u64,
 }
 
 impl From<Message> for Sent {

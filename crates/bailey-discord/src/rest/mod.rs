@@ -19,6 +19,15 @@ use twilight_http::routing::Route;
 use crate::config::DiscordConfig;
 use crate::egress::{Again, Call, Egress, Outcome, Refusals};
 use crate::error::DiscordError;
+pub use interaction::Original;
+
+/// Discord's flags of a message.
+pub(crate) mod flag {
+    /// Only one person sees it.
+    pub(crate) const EPHEMERAL: u64 = 1 << 6;
+    /// It says "thinking": an answer will take its place.
+    pub(crate) const LOADING: u64 = 1 << 7;
+}
 
 /// Asks things of Discord as one bot. Cheap to clone; clones share limits and connections.
 ///

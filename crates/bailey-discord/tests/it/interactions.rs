@@ -1,6 +1,6 @@
 //! Commands, buttons, selects and forms arrive with every field, and are answered.
 
-use bailey_discord::CallbackBody;
+use bailey_discord::{CallbackBody, Original};
 use bailey_protocol::event::{Interaction, InteractionKind};
 use bailey_protocol::method::message::MessageParts;
 use bailey_protocol::{Event, EventKind};
@@ -185,7 +185,7 @@ async fn thinking_is_followed_by_an_answer_and_more() {
     let edited = rig.rest.edit_original(asked.application, &asked.token, &text("Here")).await.unwrap();
     let more = rig.rest.create_followup(asked.application, &asked.token, &text("More"), false).await.unwrap();
     let original = rig.rest.get_original(asked.application, &asked.token).await.unwrap();
-    assert_eq!(original, edited);
+    assert_eq!(original, Original { sent: edited.clone(), thinking: false, ephemeral: true });
     assert_ne!(more.message_id, edited.message_id);
     assert_eq!((more.channel_id, edited.channel_id), (general(), general()));
     let messages = rig.control.messages(bailey_sim::Snowflake(general().0));

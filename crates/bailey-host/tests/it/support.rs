@@ -180,6 +180,7 @@ pub(crate) fn command(id: &str, interaction: u64) -> Event {
         kind: InteractionKind::Command,
         command: Some("greet".to_owned()),
         custom_id: None,
+        message: None,
     });
     event
 }

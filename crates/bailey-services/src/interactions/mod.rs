@@ -2,9 +2,11 @@
 //!
 //! An interaction is answered once and may then be added to; which request to Discord that takes is
 //! `state::plan`. Several plugins may be told of the same interaction and share its state. A command
-//! nobody answered within two seconds is deferred in the plugins' place.
+//! nobody answered within two seconds is deferred in the plugins' place, for everybody to see; an
+//! answer that is for one person then appears as a message of its own, once the "thinking" is gone.
 
 mod openers;
+mod requests;
 mod state;
 mod table;
 
@@ -22,14 +24,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::openers::Openers;
-use self::state::{State, Step, Wish, plan};
-use self::table::{Entry, Table};
+use self::requests::{Answer, not_private};
+use self::state::{Asked, State, Step, Wish, is_half_way, plan};
+use self::table::{Entry, Progress, Table};
 
 /// Discord's codes for an interaction that can no longer be answered: unknown webhook, unknown
 /// interaction, invalid webhook token.
 const GONE: [u64; 3] = [10015, 10062, 50027];
 /// Discord's code for an interaction that somebody has answered already.
 const ACKNOWLEDGED: u64 = 40060;
+/// Discord's code for a message that is gone, or that the bot's token does not reach.
+const UNKNOWN_MESSAGE: u64 = 10008;
+/// Discord's code for the original of an interaction that nobody has answered.
+const NO_ANSWER_YET: u64 = 10015;
+/// Requests one call may take. The plan needs at most five; a Discord that contradicts itself
+/// meets this bound.
+const MOST_STEPS: usize = 8;
 
 /// The interaction service. A cheap clone; all clones share one table.
 #[derive(Clone)]
@@ -45,14 +55,6 @@ struct Shared {
     openers: Mutex<Openers>,
     tasks: TaskTracker,
     stop: CancellationToken,
-}
-
-/// What an answer carries; which part is used depends on the step.
-struct Answer<'a> {
-    wish: Wish,
-    parts: MessageParts,
-    ephemeral: bool,
-    modal: Option<&'a SendModal>,
 }
 
 impl Interactions {
@@ -175,65 +177,59 @@ impl Interactions {
 
     /// Takes the steps a wish needs. A step Discord refuses leaves the state as it was.
     async fn answer(&self, entry: &Entry, answer: &Answer<'_>) -> Result<Option<Sent>, CallError> {
-        let mut state = entry.state.lock().await;
-        loop {
-            if *state == State::New && self.is_late(entry) {
+        let mut progress = entry.progress.lock().await;
+        let message = entry.interaction.message;
+        let mut reaches_message = message.is_some_and(|message| !message.ephemeral);
+        for _ in 0..MOST_STEPS {
+            let Progress { state, whisper } = *progress;
+            if state == State::New && self.is_late(entry) {
                 return Err(no_active_interaction());
             }
-            let (step, next) = plan(*state, entry.interaction.kind, answer.wish)?;
-            match self.take(step, entry, answer).await {
-                Ok(sent) => {
-                    *state = next;
-                    let half_way = answer.wish == Wish::Followup && step == Step::Defer;
-                    if !half_way {
-                        return Ok(sent);
-                    }
+            let private = match answer.wish {
+                Wish::Update => message.is_some_and(|message| message.ephemeral),
+                _ => answer.ephemeral || whisper,
+            };
+            let asked = Asked { wish: answer.wish, kind: entry.interaction.kind, private, reaches_message };
+            let (step, next) = plan(state, asked)?;
+            let taken = match step {
+                Step::Look => self.look(entry).await.map(|found| (None, found)),
+                _ => self.take(step, entry, answer, private).await.map(|sent| (sent, next)),
+            };
+            match taken {
+                Ok((_, next)) if is_half_way(answer.wish, step) => progress.state = next,
+                Ok((sent, next)) => {
+                    progress.state =
+                        if step == Step::EditMessage { self.tidy(entry, state).await } else { next };
+                    progress.heard(answer.wish, answer.ephemeral);
+                    return Ok(sent);
                 }
-                // An earlier answer of ours arrived though we never heard so. Only a first answer
-                // can be told this, so the second round is the last.
-                Err(DiscordError::Refused { code: ACKNOWLEDGED, .. }) if *state == State::New => {
-                    *state = State::Responded;
+                // An earlier answer of ours arrived though we never heard so.
+                Err(DiscordError::Refused { code: ACKNOWLEDGED, .. }) if state == State::New => {
+                    progress.state = State::Unclear;
                 }
                 Err(DiscordError::Refused { code, .. }) if GONE.contains(&code) => {
                     return Err(no_active_interaction());
                 }
+                // Somebody removed the "thinking"; what was to take its place becomes a message.
+                Err(DiscordError::Refused { code: UNKNOWN_MESSAGE, .. })
+                    if step == Step::EditOriginal && state != State::Responded =>
+                {
+                    progress.state = State::Cleared;
+                }
+                // Interactions also come from channels the bot itself may not look into.
+                Err(DiscordError::Refused { status: 403, .. }) if step == Step::EditMessage => {
+                    reaches_message = false;
+                }
+                Err(error) if step == Step::RemoveThinking => return Err(not_private(error)),
                 Err(error) => return Err(error.into()),
             }
         }
+        tracing::error!(interaction = %entry.interaction.id, "Discord contradicts itself about an interaction");
+        Err(CallError::Internal)
     }
 
     fn is_late(&self, entry: &Entry) -> bool {
         self.clock.now().since(entry.received_at) >= limits::INTERACTION_FIRST_ANSWER
-    }
-
-    /// Makes one request.
-    async fn take(
-        &self,
-        step: Step,
-        entry: &Entry,
-        answer: &Answer<'_>,
-    ) -> Result<Option<Sent>, DiscordError> {
-        let Interaction { id, application, token, .. } = &entry.interaction;
-        let (parts, ephemeral) = (&answer.parts, answer.ephemeral);
-        let callback = match step {
-            Step::Nothing => return Ok(None),
-            Step::EditOriginal => return self.rest.edit_original(*application, token, parts).await.map(Some),
-            Step::Followup => {
-                return self.rest.create_followup(*application, token, parts, ephemeral).await.map(Some);
-            }
-            Step::Reply => CallbackBody::Message { parts: parts.clone(), ephemeral },
-            Step::Defer => CallbackBody::Defer { ephemeral },
-            Step::Update => CallbackBody::UpdateMessage { parts: parts.clone() },
-            Step::Modal => {
-                let Some(modal) = answer.modal else { return Ok(None) };
-                CallbackBody::Modal {
-                    title: modal.title.clone(),
-                    custom_id: modal.custom_id.clone(),
-                    components: modal.components.clone(),
-                }
-            }
-        };
-        self.rest.interaction_callback(*id, token, callback).await.map(|()| None)
     }
 
     /// Waits two seconds and answers "thinking" if nobody has answered, for everybody to see, as
@@ -250,16 +246,27 @@ impl Interactions {
             let table = lock(&self.shared.table);
             lock(&self.shared.openers).any(table.tenants(entry.interaction.id), command)
         };
-        let mut state = entry.state.lock().await; // a plugin's answer may be on its way
-        if *state != State::New || self.is_late(entry) || opens_form {
+        let mut progress = entry.progress.lock().await; // a plugin's answer may be on its way
+        if progress.state != State::New || self.is_late(entry) || opens_form {
             return;
         }
         let Interaction { id, token, .. } = &entry.interaction;
-        match self.rest.interaction_callback(*id, token, CallbackBody::Defer { ephemeral: false }).await {
-            Ok(()) => *state = State::Deferred,
-            Err(DiscordError::Refused { code: ACKNOWLEDGED, .. }) => *state = State::Responded,
-            Err(error) => tracing::warn!(%error, interaction = %id, "could not defer a command in time"),
-        }
+        progress.state = match self
+            .rest
+            .interaction_callback(*id, token, CallbackBody::Defer { ephemeral: false })
+            .await
+        {
+            Ok(()) => State::AutoDeferred,
+            Err(DiscordError::Refused { code: ACKNOWLEDGED, .. }) => State::Unclear,
+            Err(error) => {
+                tracing::warn!(%error, interaction = %id, "could not defer a command in time");
+                match error {
+                    // It may have arrived: the next answer looks.
+                    DiscordError::Timeout | DiscordError::Unreachable(_) => State::Unclear,
+                    _ => State::New,
+                }
+            }
+        };
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bailey_protocol::event::Interaction;
 use bailey_protocol::{InteractionId, Tenant, Timestamp, limits};
 
-use super::state::State;
+use super::state::{State, Wish};
 
 /// Interactions remembered at most; past this, the oldest can no longer be answered.
 const MOST: usize = 50_000;
@@ -16,7 +16,27 @@ const MOST: usize = 50_000;
 pub(super) struct Entry {
     pub(super) interaction: Interaction,
     pub(super) received_at: Timestamp,
-    pub(super) state: tokio::sync::Mutex<State>,
+    pub(super) progress: tokio::sync::Mutex<Progress>,
+}
+
+/// How far the answer to an interaction has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    pub(super) state: State,
+    /// A plugin wanted its answer to be private after the host had deferred for everybody to see.
+    pub(super) whisper: bool,
+}
+
+impl Progress {
+    /// Remembers who is to see what follows: as on Discord, a deferral decides that for the answer
+    /// that comes next.
+    pub(super) fn heard(&mut self, wish: Wish, ephemeral: bool) {
+        self.whisper = match wish {
+            Wish::Defer => self.whisper || (ephemeral && self.state == State::AutoDeferred),
+            Wish::Respond | Wish::Followup => false,
+            Wish::Update | Wish::Modal => self.whisper,
+        };
+    }
 }
 
 #[derive(Debug)]
@@ -55,7 +75,7 @@ impl Table {
         let entry = Arc::new(Entry {
             interaction: interaction.clone(),
             received_at,
-            state: tokio::sync::Mutex::new(State::New),
+            progress: tokio::sync::Mutex::new(Progress { state: State::New, whisper: false }),
         });
         let row = Row { entry: Arc::clone(&entry), tenants: vec![tenant.clone()] };
         self.rows.insert(interaction.id, row);
@@ -111,6 +131,7 @@ mod tests {
             kind: InteractionKind::Command,
             command: Some("greet".into()),
             custom_id: None,
+            message: None,
         }
     }
 

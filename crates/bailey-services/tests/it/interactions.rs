@@ -8,7 +8,7 @@ use bailey_protocol::event::Interaction;
 use bailey_protocol::method::interaction::{Defer, Respond, SendModal, no_active_interaction};
 use bailey_protocol::{CallError, Clock, Grant, InteractionId};
 use bailey_services::Interactions;
-use bailey_sim::{Fault, FaultRule};
+use bailey_sim::{Fault, FaultRule, Snowflake};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -24,18 +24,25 @@ enum Call {
     Defer,
     DeferToOne,
     Followup(&'static str),
+    FollowupToOne(&'static str),
     Modal,
 }
-use Call::{Defer as D, DeferToOne, Followup as F, Modal as M, Respond as R, RespondToOne, Update as U};
+use Call::{
+    Defer as D, DeferToOne, Followup as F, FollowupToOne, Modal as M, Respond as R, RespondToOne, Update as U,
+};
 
 /// What the person did.
 #[derive(Debug, Clone, Copy)]
 enum Person {
     RanACommand,
     PressedAButton,
+    /// On a message that only this person sees.
+    PressedAPrivateButton,
     SentAForm,
+    /// And for two seconds no plugin answered.
+    Waited,
 }
-use Person::{PressedAButton, RanACommand, SentAForm};
+use Person::{PressedAButton, PressedAPrivateButton, RanACommand, SentAForm, Waited};
 
 struct Stage {
     simulated: Simulated,
@@ -58,13 +65,14 @@ impl Stage {
     /// Has alice do it and the plugin be told.
     async fn begin(&self, person: Person) -> Interaction {
         let interaction = match person {
-            RanACommand => self.simulated.command().await,
-            PressedAButton => {
+            RanACommand | Waited => self.simulated.command().await,
+            PressedAButton | PressedAPrivateButton => {
                 let command = self.simulated.command().await;
                 self.admit(&command);
                 let button = json!([{"type": 1, "components": [
                     {"type": 2, "style": 1, "label": "Go", "custom_id": "go"}]}]);
-                let message = json!({"content": "press", "components": button});
+                let private = matches!(person, PressedAPrivateButton);
+                let message = json!({"content": "press", "components": button, "ephemeral": private});
                 let respond = Respond::parse(&params(message)).unwrap();
                 self.interactions.respond(&self.grant, &respond, Some(command.id)).await.unwrap();
                 self.simulated.click("go").await
@@ -76,8 +84,17 @@ impl Stage {
                 self.simulated.submit().await
             }
         };
+        let mark = self.simulated.mark();
         self.admit(&interaction);
+        if matches!(person, Waited) {
+            self.simulated.advance(Duration::from_secs(2));
+            assert_eq!(self.simulated.wait_seen(mark).await, ["thinking"]);
+        }
         interaction
+    }
+
+    async fn says(&self, interaction: &Interaction, call: Call) -> Result<(), CallError> {
+        self.call(&self.grant, Some(interaction.id), call).await
     }
 
     async fn call(
@@ -108,6 +125,10 @@ impl Stage {
                     interactions.followup(grant, &respond(json!({ "content": text })), current).await?;
                 assert!(sent.message_id.is_some() && sent.channel_id.is_some());
                 Ok(())
+            }
+            FollowupToOne(text) => {
+                let followup = respond(json!({"content": text, "ephemeral": true}));
+                interactions.followup(grant, &followup, current).await.map(drop)
             }
             M => {
                 let field = json!({"type": 4, "custom_id": "name", "style": 1, "label": "Name"});
@@ -141,7 +162,7 @@ async fn check(
     assert_eq!(stage.simulated.seen_since(mark), seen, "{person:?} {calls:?} {words:?}");
     let made: Vec<&str> = stage.simulated.control.requests()[before..]
         .iter()
-        .map(|request| request_word(&request.path))
+        .map(|request| request_word(&request.method, &request.path))
         .collect();
     assert_eq!(made.join(" "), requests, "{person:?} {calls:?}");
     match (words, refused) {
@@ -150,10 +171,13 @@ async fn check(
     }
 }
 
-fn request_word(path: &str) -> &'static str {
-    match path {
-        path if path.ends_with("/callback") => "callback",
-        path if path.ends_with("/messages/@original") => "edit",
+fn request_word(method: &str, path: &str) -> &'static str {
+    match (method, path) {
+        (_, path) if path.ends_with("/callback") => "callback",
+        ("GET", path) if path.ends_with("/messages/@original") => "look",
+        ("DELETE", path) if path.ends_with("/messages/@original") => "remove",
+        ("PATCH", path) if path.ends_with("/messages/@original") => "edit",
+        ("PATCH", _) => "change",
         _ => "more",
     }
 }
@@ -201,7 +225,44 @@ async fn every_order_of_calls_shows_what_it_should() {
         (PressedAButton, &[U("a"), U("b")], &["edited a", "edited b"], "callback edit", None),
         (PressedAButton, &[U("a"), F("b")], &["edited a", "posted b"], "callback more", None),
         (PressedAButton, &[R("a"), U("b")], &["posted a", "edited b"], "callback edit", None),
-        (PressedAButton, &[D, U("a")], &["thinking", "posted a"], "callback edit", None),
+        (PressedAButton, &[D, U("a")], &["thinking", "edited a", "removed"], "callback change remove", None),
+        (
+            PressedAButton,
+            &[DeferToOne, U("a"), U("b")],
+            &["thinking to one", "edited a", "removed", "edited b"],
+            "callback change remove change",
+            None,
+        ),
+        (
+            PressedAButton,
+            &[D, U("a"), R("b"), F("c"), D],
+            &["thinking", "edited a", "removed", "posted b", "posted c"],
+            "callback change remove more more",
+            None,
+        ),
+        (
+            PressedAButton,
+            &[D, U("a"), M],
+            &["thinking", "edited a", "removed"],
+            "callback change remove",
+            first,
+        ),
+        (
+            PressedAButton,
+            &[D, R("a"), U("b")],
+            &["thinking", "posted a", "edited b"],
+            "callback edit edit",
+            None,
+        ),
+        (PressedAPrivateButton, &[U("a")], &["edited a to one"], "callback", None),
+        (PressedAPrivateButton, &[D, U("a")], &["thinking", "posted a"], "callback edit", None),
+        (
+            PressedAPrivateButton,
+            &[DeferToOne, U("a"), U("b")],
+            &["thinking to one", "posted a to one", "edited b to one"],
+            "callback edit edit",
+            None,
+        ),
         (PressedAButton, &[M], &["form Form"], "callback", None),
         (SentAForm, &[R("a")], &["posted a"], "callback", None),
         (SentAForm, &[D, R("a")], &["thinking", "posted a"], "callback edit", None),
@@ -224,6 +285,40 @@ async fn a_command_nobody_answers_is_deferred_in_time() {
     stage.simulated.advance(Duration::from_secs(60));
     stage.call(&stage.grant, Some(interaction.id), R("late")).await.unwrap();
     assert_eq!(stage.simulated.seen_since(mark), ["thinking", "posted late"]);
+}
+
+#[tokio::test]
+async fn what_follows_a_deferral_by_the_host_is_seen_by_those_it_is_for() {
+    let stage = Stage::new().await;
+    let first = Some("the modal must be the first response");
+    let rows: &[Row] = &[
+        (Waited, &[R("a")], &["posted a"], "edit", None),
+        (Waited, &[F("a")], &["posted a"], "more", None),
+        (Waited, &[D, R("a")], &["posted a"], "edit", None),
+        (Waited, &[M], &[], "", first),
+        (Waited, &[RespondToOne("a")], &["removed", "posted a to one"], "remove more", None),
+        (Waited, &[FollowupToOne("a")], &["removed", "posted a to one"], "remove more", None),
+        (Waited, &[R("a"), RespondToOne("b")], &["posted a", "posted b to one"], "edit more", None),
+        (
+            Waited,
+            &[RespondToOne("a"), D, R("b"), RespondToOne("c")],
+            &["removed", "posted a to one", "posted b", "posted c to one"],
+            "remove more more more",
+            None,
+        ),
+        (
+            Waited,
+            &[DeferToOne, R("a"), R("b")],
+            &["removed", "posted a to one", "posted b"],
+            "remove more more",
+            None,
+        ),
+        (Waited, &[DeferToOne, F("a")], &["removed", "posted a to one"], "remove more", None),
+        (Waited, &[RespondToOne("a"), M], &["removed", "posted a to one"], "remove more", first),
+    ];
+    for (person, calls, seen, requests, refused) in rows {
+        check(&stage, *person, calls, seen, requests, *refused).await;
+    }
 }
 
 #[tokio::test]
@@ -355,4 +450,157 @@ async fn answers_at_once_and_the_deferral_take_turns() {
     let seen = stage.simulated.seen_since(mark);
     assert_eq!(seen.iter().filter(|words| words.ends_with(" a")).count(), 4, "{seen:?}");
     assert!(seen.iter().filter(|words| *words == "thinking").count() <= 1, "{seen:?}");
+}
+
+fn fault(method: &str, route: &str, times: u32, fault: Fault) -> FaultRule {
+    FaultRule { method: Some(method.into()), route: route.into(), times, fault }
+}
+
+fn refusal(status: u16) -> Fault {
+    Fault::Status { status, body: None }
+}
+
+/// As [`check`], with a fault in the way of the calls.
+async fn check_with(stage: &Stage, rule: FaultRule, row: &Row) {
+    stage.simulated.control.fault(rule.clone()).unwrap();
+    let (person, calls, seen, requests, refused) = row;
+    check(stage, *person, calls, seen, requests, *refused).await;
+    stage.simulated.control.clear_faults();
+}
+
+#[tokio::test]
+async fn a_private_answer_is_refused_rather_than_shown_to_all() {
+    let stage = Stage::new().await;
+    let kept = Some("nothing was shown: the answer is for one person");
+    let remove = |times, with| fault("DELETE", "/webhooks/", times, with);
+    let more = |times, with| fault("POST", "/webhooks/", times, with);
+    let removed: &[&str] = &["removed", "posted a to one"];
+    let cases: &[(FaultRule, Row)] = &[
+        (remove(3, refusal(500)), (Waited, &[RespondToOne("a")], &[], "remove remove remove", kept)),
+        (remove(1, refusal(403)), (Waited, &[FollowupToOne("a")], &[], "remove", kept)),
+        (remove(1, refusal(403)), (Waited, &[DeferToOne, R("a")], &[], "remove", kept)),
+        (
+            remove(1, refusal(403)),
+            (Waited, &[RespondToOne("x"), RespondToOne("a")], removed, "remove remove more", kept),
+        ),
+        (
+            remove(1, refusal(403)),
+            (Waited, &[DeferToOne, R("x"), R("a")], removed, "remove remove more", kept),
+        ),
+        (remove(1, refusal(403)), (Waited, &[RespondToOne("x"), R("a")], &["posted a"], "remove edit", kept)),
+        (
+            remove(1, Fault::AppliedBut { status: 502 }),
+            (Waited, &[RespondToOne("a")], removed, "remove remove more", None),
+        ),
+        (
+            more(1, refusal(400)),
+            (Waited, &[RespondToOne("x"), RespondToOne("a")], removed, "remove more more", Some("400")),
+        ),
+        (
+            more(1, refusal(400)),
+            (Waited, &[DeferToOne, R("x"), R("a")], removed, "remove more more", Some("400")),
+        ),
+    ];
+    for (rule, row) in cases {
+        check_with(&stage, rule.clone(), row).await;
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_meets_resistance_still_shows_something() {
+    let stage = Stage::new().await;
+    let remove = fault("DELETE", "/webhooks/", 1, refusal(403));
+    let change = |status| fault("PATCH", "/channels/", 1, refusal(status));
+    let cases: &[(FaultRule, Row)] = &[
+        (
+            remove.clone(),
+            (PressedAButton, &[D, U("a")], &["thinking", "edited a"], "callback change remove", None),
+        ),
+        (
+            remove.clone(),
+            (
+                PressedAButton,
+                &[D, U("a"), R("b")],
+                &["thinking", "edited a", "posted b"],
+                "callback change remove edit",
+                None,
+            ),
+        ),
+        (
+            remove,
+            (
+                PressedAButton,
+                &[D, U("a"), U("b")],
+                &["thinking", "edited a", "edited b", "removed"],
+                "callback change remove change remove",
+                None,
+            ),
+        ),
+        (
+            change(403),
+            (PressedAButton, &[D, U("a")], &["thinking", "posted a"], "callback change edit", None),
+        ),
+        (
+            change(400),
+            (
+                PressedAButton,
+                &[D, U("x"), U("a")],
+                &["thinking", "edited a", "removed"],
+                "callback change change remove",
+                Some("400"),
+            ),
+        ),
+    ];
+    for (rule, row) in cases {
+        check_with(&stage, rule.clone(), row).await;
+    }
+}
+
+#[tokio::test]
+async fn an_update_after_thinking_changes_the_message_the_button_is_on() {
+    let stage = Stage::new().await;
+    let pressed = stage.begin(PressedAButton).await;
+    let at = pressed.message.unwrap();
+    let messages = || {
+        let messages = stage.simulated.control.messages(Snowflake(at.channel.0));
+        messages.iter().map(|message| (message.id.0, message.content.clone())).collect::<Vec<_>>()
+    };
+    let before = messages();
+    assert_eq!(before.last(), Some(&(at.message.0, "press".to_owned())));
+    stage.says(&pressed, D).await.unwrap();
+    assert_eq!(messages().len(), before.len() + 1);
+    stage.says(&pressed, U("a")).await.unwrap();
+    assert_eq!(messages().len(), before.len(), "\"thinking\" is left");
+    assert_eq!(messages().last(), Some(&(at.message.0, "a".to_owned())));
+}
+
+#[tokio::test]
+async fn a_deferral_whose_receipt_got_lost_is_looked_up() {
+    let stage = Stage::new().await;
+    let cases: [(Call, &[&str]); 3] = [
+        (RespondToOne("a"), &["thinking", "removed", "posted a to one"]),
+        (R("a"), &["thinking", "posted a"]),
+        (F("a"), &["thinking", "posted a"]),
+    ];
+    for (call, seen) in cases {
+        let mark = stage.simulated.mark();
+        let lost = fault("POST", "/interactions/", 3, Fault::AppliedBut { status: 502 });
+        stage.simulated.control.fault(lost).unwrap();
+        let interaction = stage.begin(Waited).await;
+        stage.says(&interaction, call).await.unwrap();
+        assert_eq!(stage.simulated.seen_since(mark), seen, "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_appears_although_somebody_removed_the_thinking() {
+    let stage = Stage::new().await;
+    for person in [Waited, RanACommand] {
+        let interaction = stage.begin(person).await;
+        stage.says(&interaction, D).await.unwrap();
+        let mark = stage.simulated.mark();
+        stage.simulated.rest.delete_original(interaction.application, &interaction.token).await.unwrap();
+        stage.says(&interaction, R("a")).await.unwrap();
+        assert_eq!(stage.simulated.seen_since(mark), ["removed", "posted a"], "{person:?}");
+    }
 }

@@ -122,6 +122,7 @@ fn words(sight: &Sight) -> String {
         }
         Sight::Thinking { ephemeral, .. } => format!("thinking{}", whom(*ephemeral)),
         Sight::ModalOpened { title, .. } => format!("form {title}"),
+        Sight::MessageDeleted { .. } => "removed".to_owned(),
         Sight::InteractionFailed { .. } => "failed".to_owned(),
         other => format!("{other:?}"),
     }
