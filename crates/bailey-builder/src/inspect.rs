@@ -9,7 +9,9 @@ use crate::error::BuildError;
 use crate::limits;
 
 const READ_ONLY_FILE: u32 = 0o444;
-const READ_ONLY_FOLDER: u32 = 0o555;
+pub(crate) const READ_ONLY_FOLDER: u32 = 0o555;
+/// What is outermost while it is moved to its place.
+pub(crate) const MOVING_FOLDER: u32 = 0o755;
 const OWN_FOLDER: u32 = 0o700;
 
 /// Modules Python imports by itself at every start.
@@ -103,7 +105,7 @@ fn set_modes(paths: &[PathBuf], mode: u32) -> Result<(), BuildError> {
     paths.iter().try_for_each(|path| set_mode(path, mode))
 }
 
-fn set_mode(path: &Path, mode: u32) -> Result<(), BuildError> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), BuildError> {
     fs::set_permissions(path, Permissions::from_mode(mode))
         .map_err(BuildError::cache("change the mode of", path))
 }

@@ -66,8 +66,10 @@ impl Store {
         let opened = fs::File::open(folder).map_err(BuildError::cache("open", folder))?;
         rustix::fs::syncfs(&opened).map_err(|error| BuildError::cache("flush", folder)(error.into()))?;
         let target = self.root.join(hash);
+        // Nobody but root may move a folder that is read-only.
+        inspect::set_mode(folder, inspect::MOVING_FOLDER)?;
         match fs::rename(folder, &target) {
-            Ok(()) => Ok(()),
+            Ok(()) => inspect::set_mode(&target, inspect::READ_ONLY_FOLDER),
             Err(error) => {
                 inspect::unseal(folder)?; // so that the scratch folder can be removed
                 if target.is_dir() { Ok(()) } else { Err(BuildError::cache("create", &target)(error)) }

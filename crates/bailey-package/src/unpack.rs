@@ -9,6 +9,7 @@ use crate::package::PackageFile;
 
 const READ_ONLY_FILE: u32 = 0o444;
 const READ_ONLY_FOLDER: u32 = 0o555;
+const MOVING_FOLDER: u32 = 0o755;
 const OWN_FOLDER: u32 = 0o700;
 
 pub(crate) fn unpack(files: &[PackageFile], target: &Path) -> io::Result<()> {
@@ -25,14 +26,16 @@ pub(crate) fn unpack(files: &[PackageFile], target: &Path) -> io::Result<()> {
     for file in files {
         write(scratch.path(), file, &mut folders)?;
     }
-    // Deepest first: a folder that is read-only takes no more changes.
-    for folder in folders.iter().rev() {
+    // Deepest first: a folder that is read-only takes no more changes. The outermost one comes last
+    // of all, for nobody but root may move a folder that is read-only.
+    for folder in folders.iter().skip(1).rev() {
         set_mode(folder, READ_ONLY_FOLDER)?;
     }
+    set_mode(scratch.path(), MOVING_FOLDER)?;
     match fs::rename(scratch.path(), target) {
         Ok(()) => {
             let _moved = scratch.keep(); // nothing is left there to remove
-            Ok(())
+            set_mode(target, READ_ONLY_FOLDER)
         }
         Err(error) => {
             for folder in &folders {

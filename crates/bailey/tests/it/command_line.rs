@@ -64,6 +64,35 @@ async fn a_python_that_is_not_there_is_named() {
     assert!(transcript.stderr.contains("/nowhere/python3"), "{transcript}");
 }
 
+/// Root is who the other tests run as. An ordinary user needs control groups of their own, which a
+/// machine may or may not give; whatever stands in the way must be the sandbox, in so many words.
+#[tokio::test]
+async fn an_ordinary_user_gets_as_far_as_the_machine_allows() {
+    const NOBODY: u32 = 65_534;
+    let folder = crate::support::data_directory();
+    let place = |name: &str| folder.path().join(name);
+    std::fs::copy(env!("CARGO_BIN_EXE_bailey"), place("bailey")).unwrap();
+    std::fs::copy(bailey_testkit::uv().canonicalize().unwrap(), place("uv")).unwrap();
+    std::fs::create_dir(place("demo")).unwrap();
+    for name in ["manifest.json", "__main__.py", "requirements.txt", "conversation.jsonl"] {
+        std::fs::copy(demo().join(name), place("demo").join(name)).unwrap();
+    }
+    std::fs::create_dir(place("home")).unwrap();
+    std::os::unix::fs::chown(place("home"), Some(NOBODY), Some(NOBODY)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the test starts the binary as somebody else")]
+    let mut command = tokio::process::Command::new(place("bailey"));
+    command.arg("try").arg(place("demo")).arg("--script").arg(place("demo").join("conversation.jsonl"));
+    command
+        .env_clear()
+        .envs(bailey_testkit::environment())
+        .env("HOME", place("home"))
+        .env("BAILEY_UV", place("uv"));
+    let output = command.current_dir("/").uid(NOBODY).gid(NOBODY).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("sandbox layer"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
 /// The cluster the tests share, as an operator would name theirs.
 async fn database_url() -> String {
     use tokio_postgres::config::Host;
