@@ -3,7 +3,8 @@
 //! Recording never waits for the database: values are added up in memory and written together
 //! every second, so that a crash loses at most the last second. A question has the asking tenant's
 //! values written first, so that a plugin finds what it recorded. Several hosts may write the same
-//! series: what each has is added to what is stored.
+//! series: what each has is added to what is stored. The bound on series is kept by each host for
+//! itself, from what is stored and what it has waiting.
 
 mod bucket;
 mod chart;
@@ -143,7 +144,7 @@ impl Metrics {
     /// Writes what waits of everybody; says whether all of it could be.
     async fn write_all(&self) -> bool {
         for account in self.pending.waiting(self.clock.now()) {
-            // One that fails is enough for this round: mostly the database is away for all.
+            // One that fails ends the round: mostly the database is away for all.
             if self.write(&account).await.is_err() {
                 return false;
             }
@@ -154,6 +155,12 @@ impl Metrics {
     /// Writes what waits of one tenant. Must not be dropped half way.
     async fn write(&self, account: &Account) -> Result<(), CallError> {
         let _turn = account.writing.lock().await;
+        let outcome = self.write_in_turn(account).await;
+        account.tried(outcome.is_ok());
+        outcome
+    }
+
+    async fn write_in_turn(&self, account: &Account) -> Result<(), CallError> {
         let (tenant, now) = (&account.tenant, self.clock.now());
         if account.is_stale(now) {
             let work = async { table::series(&self.database.client().await?, tenant).await };

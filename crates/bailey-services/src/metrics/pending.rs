@@ -82,12 +82,21 @@ impl Pending {
         lock(&self.tenants).get(tenant).cloned()
     }
 
-    /// The accounts with something waiting. Lets go of those long unused.
+    /// The accounts with something waiting, those that failed last at the end, so that one that keeps
+    /// failing is in nobody's way. Lets go of those long unused.
     pub(super) fn waiting(&self, now: Timestamp) -> Vec<Arc<Account>> {
         let mut tenants = lock(&self.tenants);
         // Accounts are handed out under this lock: one held by nobody else can be let go.
         tenants.retain(|_, account| Arc::strong_count(account) > 1 || !account.is_forgotten(now));
-        tenants.values().filter(|account| lock(&account.state).buckets > 0).cloned().collect()
+        let mut waiting: Vec<(u32, Arc<Account>)> = tenants
+            .values()
+            .filter_map(|account| {
+                let state = lock(&account.state);
+                (state.buckets > 0).then(|| (state.failures, Arc::clone(account)))
+            })
+            .collect();
+        waiting.sort_by_key(|(failures, _)| *failures);
+        waiting.into_iter().map(|(_, account)| account).collect()
     }
 }
 
@@ -109,6 +118,8 @@ struct State {
     /// When the list of stored series was last read.
     loaded_at: Option<Timestamp>,
     used_at: Timestamp,
+    /// How often in a row writing failed.
+    failures: u32,
 }
 
 #[derive(Debug, Default)]
@@ -131,8 +142,13 @@ pub(super) struct Point {
 
 impl Account {
     fn new(tenant: Tenant, waiting: Arc<AtomicUsize>) -> Self {
-        let state =
-            State { series: HashMap::new(), buckets: 0, loaded_at: None, used_at: Timestamp(i64::MIN) };
+        let state = State {
+            series: HashMap::new(),
+            buckets: 0,
+            loaded_at: None,
+            used_at: Timestamp(i64::MIN),
+            failures: 0,
+        };
         Self { tenant, writing: tokio::sync::Mutex::default(), state: Mutex::new(state), waiting }
     }
 
@@ -237,6 +253,12 @@ impl Account {
         }
     }
 
+    /// Notes how an attempt to write ended.
+    pub(super) fn tried(&self, succeeded: bool) {
+        let mut state = lock(&self.state);
+        state.failures = if succeeded { 0 } else { state.failures.saturating_add(1) };
+    }
+
     fn is_forgotten(&self, now: Timestamp) -> bool {
         let state = lock(&self.state);
         state.buckets == 0 && now.since(state.used_at) >= FORGOTTEN
@@ -303,6 +325,16 @@ mod tests {
         let again = account.take(Timestamp(7));
         assert_eq!((again.len(), again[0].bucket.count), (1, 2));
         assert_eq!(pending.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn those_who_fail_are_in_nobodys_way() {
+        let pending = Pending::default();
+        for guild in 1..=9 {
+            pending.record(&tenant(guild), &record(1), Timestamp(0)).unwrap();
+        }
+        pending.of(&tenant(4)).unwrap().tried(false);
+        assert_eq!(pending.waiting(Timestamp(0)).last().unwrap().tenant, tenant(4));
     }
 
     #[test]

@@ -104,7 +104,6 @@ fn step() -> impl Strategy<Value = Step> {
 /// Every value there ever was.
 type Model = Vec<(i64, &'static str, f64, Option<&'static str>)>;
 
-#[expect(clippy::cast_precision_loss, reason = "small numbers of a test")]
 fn naive(aggregate: Aggregate, values: &[f64]) -> f64 {
     if values.is_empty() {
         return 0.0;
