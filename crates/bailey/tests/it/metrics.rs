@@ -20,9 +20,9 @@ async fn play(sdk: Sdk) {
         {"say": "!add", "on": "1"}
         {"expect": {"message": {"equals": "added"}}}
         {"say": "!look", "on": "1"}
-        {"expect": {"message": "total 15"}}
+        {"expect": {"message": "total 15.0"}}
         {"say": "!look", "on": "2"}
-        {"expect": {"message": "total 0"}}
+        {"expect": {"message": "total 0.0"}}
         {"say": "!wrong", "on": "1"}
         {"expect": {"message": "invalid"}}
     "#;
@@ -42,7 +42,7 @@ async fn play(sdk: Sdk) {
     );
     assert_eq!(
         said[3],
-        "total 15\n\
+        "total 15.0\n\
          1h songs.played 2026-01-02T00:00:00Z 7.5 of 7.5\n\
          24h songs.played 2026-01-02T00:00:00Z 7.5 of 7.5\n\
          7d songs.played 2026-01-02 7.5 of 15\n\
