@@ -177,7 +177,10 @@ async fn tenants_never_meet() {
     for method in ["flag_set", "cooldown_set", "dedup", "counter"] {
         desk.call(method, key.clone()).await;
     }
-    for other in [tenant("demo", 9002), tenant("other", 9001)] {
+    // So many that some of them surely lie behind the same lock.
+    let servers = (9002..9066).map(|guild| tenant("demo", guild));
+    let plugins = (0..64).map(|number| tenant(&format!("other{number}"), 9001));
+    for other in servers.chain(plugins) {
         let other = desk.of(other);
         other.check("flag_check", key.clone(), json!({"active": false})).await;
         other.check("cooldown_check", key.clone(), json!({"active": false, "remaining_seconds": 0.0})).await;
@@ -260,6 +263,20 @@ async fn long_keys_and_many_hits_are_bounded_in_bytes() {
     let with_hits = desk.ephemeral.usage();
     assert!(with_hits.keys < usage.keys && with_hits.bytes <= limits::EPHEMERAL_BYTES, "{with_hits:?}");
     desk.counts(86_400, limits::EPHEMERAL_HITS).await;
+}
+
+#[tokio::test]
+async fn what_has_expired_is_absent_before_it_is_swept() {
+    let desk = Desk::new();
+    for number in 0..1000 {
+        desk.call("flag_set", json!({"key": number.to_string(), "ttl_seconds": 10})).await;
+        desk.call("dedup", json!({"key": number.to_string(), "ttl_seconds": 10})).await;
+    }
+    desk.pass(10_000);
+    // The last to be cleared away, should calls clear in order.
+    desk.check("flag_check", json!({"key": "999"}), json!({"active": false})).await;
+    desk.check("dedup", json!({"key": "999"}), json!({"is_new": true})).await;
+    assert!(desk.ephemeral.usage().keys > 1000, "nothing was left to be absent");
 }
 
 #[tokio::test]
