@@ -1,10 +1,10 @@
 //! Commands, buttons, selects and forms arrive with every field, and are answered.
 
-use bailey_discord::{CallbackBody, Original};
-use bailey_protocol::event::{Interaction, InteractionKind};
+use bailey_discord::{CallbackBody, DiscordError, Original};
+use bailey_protocol::event::{ComponentMessage, Interaction, InteractionKind};
 use bailey_protocol::method::message::MessageParts;
 use bailey_protocol::{Event, EventKind};
-use bailey_sim::{Choose, Click, CommandUse, Sight, Submit};
+use bailey_sim::{Choose, Click, CommandUse, Fault, FaultRule, Sight, Submit};
 use serde_json::{Value, json};
 
 use crate::support::{Rig, general, payload};
@@ -108,7 +108,7 @@ async fn buttons_and_every_kind_of_select_arrive() {
         ]),
         ..text("choose")
     };
-    rig.rest.create_message(general(), &parts, &[]).await.unwrap();
+    let first = rig.rest.create_message(general(), &parts, &[]).await.unwrap();
     let entity = |kind: u8, id: &str| row(json!({"type": kind, "custom_id": id}));
     let parts = MessageParts {
         components: Some(vec![
@@ -119,7 +119,7 @@ async fn buttons_and_every_kind_of_select_arrive() {
         ]),
         ..text("choose more")
     };
-    rig.rest.create_message(general(), &parts, &[]).await.unwrap();
+    let second = rig.rest.create_message(general(), &parts, &[]).await.unwrap();
     rig.control.click(&Click { custom_id: Some("press".into()), ..Click::default() }).unwrap();
     let mut seen = vec![rig.next(EventKind::InteractionCreate).await];
     let choices: [(&str, &[&str]); 5] = [
@@ -136,6 +136,9 @@ async fn buttons_and_every_kind_of_select_arrive() {
     }
     assert!(seen.iter().all(|event| interaction(event).kind == InteractionKind::Component));
     assert_eq!(interaction(&seen[0]).custom_id.as_deref(), Some("press"));
+    let sits_on = |message, ephemeral| Some(ComponentMessage { channel: general(), message, ephemeral });
+    assert_eq!(interaction(&seen[0]).message, sits_on(first.message_id, false));
+    assert_eq!(interaction(&seen[2]).message, sits_on(second.message_id, false));
     insta::assert_json_snapshot!("button", payload(&seen[0]));
     let selects: Vec<Value> = seen[1..]
         .iter()
@@ -213,4 +216,55 @@ async fn a_component_changes_the_message_it_is_on() {
         assert_eq!(message.content, content);
         assert_eq!(message.components.len(), 1, "what was not given stays");
     }
+}
+
+/// A rig whose newest message, for alice alone or for all, has a button that she pressed.
+async fn pressed(ephemeral: bool) -> (Rig, Interaction) {
+    let mut rig = rig().await;
+    let asked = greeted(&mut rig).await;
+    assert_eq!(asked.message, None);
+    let button = json!({"type": 1, "components": [
+        {"type": 2, "style": 1, "custom_id": "press", "label": "Press"}]});
+    let parts = MessageParts { components: Some(vec![button]), ..text("before") };
+    respond(&rig, &asked, CallbackBody::Message { parts, ephemeral }).await;
+    rig.control.click(&Click { custom_id: Some("press".into()), ..Click::default() }).unwrap();
+    let pressed = interaction(&rig.next(EventKind::InteractionCreate).await);
+    (rig, pressed)
+}
+
+#[tokio::test]
+async fn a_message_is_changed_by_its_ids_unless_only_one_person_sees_it() {
+    for ephemeral in [false, true] {
+        let (rig, pressed) = pressed(ephemeral).await;
+        let at = pressed.message.unwrap();
+        assert_eq!((at.channel, at.ephemeral), (general(), ephemeral));
+        let edited = rig.rest.edit_message(at.channel, at.message, &text("after")).await;
+        if ephemeral {
+            assert!(matches!(edited, Err(DiscordError::Refused { code: 10008, .. })), "{edited:?}");
+        } else {
+            assert_eq!(edited.unwrap().message_id, at.message);
+        }
+        let messages = rig.control.messages(bailey_sim::Snowflake(general().0));
+        let expected = if ephemeral { "before" } else { "after" };
+        assert_eq!(messages.last().map(|message| message.content.as_str()), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn thinking_is_told_from_an_answer_and_can_be_taken_away() {
+    let mut rig = rig().await;
+    let asked = greeted(&mut rig).await;
+    let (application, token) = (asked.application, asked.token.clone());
+    let unanswered = rig.rest.get_original(application, &token).await.unwrap_err();
+    assert!(matches!(unanswered, DiscordError::Refused { code: 10015, .. }), "{unanswered:?}");
+    respond(&rig, &asked, CallbackBody::Defer { ephemeral: false }).await;
+    let original = rig.rest.get_original(application, &token).await.unwrap();
+    assert_eq!((original.thinking, original.ephemeral), (true, false));
+    // The receipt gets lost; the second request finds nothing left, which is as wanted.
+    let fault = Fault::AppliedBut { status: 502 };
+    let rule = FaultRule { method: Some("DELETE".into()), route: "/webhooks/".into(), times: 1, fault };
+    rig.control.fault(rule).unwrap();
+    rig.rest.delete_original(application, &token).await.unwrap();
+    let gone = rig.rest.get_original(application, &token).await.unwrap_err();
+    assert!(matches!(gone, DiscordError::Refused { code: 10008, .. }), "{gone:?}");
 }
