@@ -19,7 +19,9 @@ use bailey_protocol::{
     Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Method, Params, Tenant, Timestamp,
 };
 use bailey_sandbox::{NativeSandbox, Sandbox};
-use bailey_services::{Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services};
+use bailey_services::{
+    Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services,
+};
 use bailey_sim::{SimConfig, Simulator};
 use bailey_store::{Cluster, ClusterConfig};
 use futures_util::FutureExt;
