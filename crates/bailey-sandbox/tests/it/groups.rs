@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
 use bailey_sandbox::CgroupParent;
@@ -16,8 +15,9 @@ pub(crate) struct Groups {
 
 impl Groups {
     pub(crate) fn new() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("bailey-test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
+        // Not the process id: a test that was killed leaves its groups, and ids come around again.
+        let unique = fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
+        let name = format!("bailey-test-{}", unique.trim());
         let folders: Vec<_> = mounts().into_iter().map(|mount| mount.join(&name)).collect();
         for folder in &folders {
             fs::create_dir(folder).unwrap();
