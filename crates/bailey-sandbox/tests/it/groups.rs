@@ -1,6 +1,7 @@
 //! Control groups of a test's own, so that no other test's sandbox looks into them.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -64,21 +65,25 @@ impl Drop for Groups {
 /// Mounts of version 2 with our controllers, else those of version 1.
 fn mounts() -> Vec<PathBuf> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let lines = || {
-        text.lines().filter_map(|line| {
+    // A hierarchy can be seen in several places, for instance below a chroot; the first is the one meant.
+    let mut known = HashSet::new();
+    let first: Vec<(PathBuf, &str, &str)> = text
+        .lines()
+        .filter_map(|line| {
             let (left, right) = line.split_once(" - ")?;
-            Some((PathBuf::from(left.split(' ').nth(4)?), right.split(' ').next()?, right.split(' ').nth(2)?))
+            let mut right = right.split(' ');
+            let (kind, options) = (right.next()?, right.nth(1)?);
+            kind.starts_with("cgroup").then_some((PathBuf::from(left.split(' ').nth(4)?), kind, options))
         })
-    };
+        .filter(|(_, kind, options)| known.insert((*kind, *options)))
+        .collect();
     let has_memory =
         |mount: &Path| fs::read_to_string(mount.join("cgroup.controllers")).unwrap().contains("memory");
-    let second: Vec<_> = lines()
-        .filter(|(mount, kind, _)| *kind == "cgroup2" && has_memory(mount))
-        .map(|(mount, ..)| mount)
-        .collect();
-    if !second.is_empty() {
-        return second;
-    }
     let ours = |options: &str| options.split(',').any(|option| ["memory", "pids", "cpu"].contains(&option));
-    lines().filter(|(_, kind, options)| *kind == "cgroup" && ours(options)).map(|(mount, ..)| mount).collect()
+    let chosen = |wanted: &dyn Fn(&Path, &str, &str) -> bool| -> Vec<PathBuf> {
+        let wanted = first.iter().filter(|(mount, kind, options)| wanted(mount, kind, options));
+        wanted.map(|(mount, ..)| mount.clone()).collect()
+    };
+    let second = chosen(&|mount, kind, _| kind == "cgroup2" && has_memory(mount));
+    if second.is_empty() { chosen(&|_, kind, options| kind == "cgroup" && ours(options)) } else { second }
 }
