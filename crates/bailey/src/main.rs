@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 
 /// Half of the processors for Bailey, at least one; the other half is for the plugins and the
 /// database it waits for. More threads make it slower, not faster: a call then wanders between
-/// processors, which was measured to cost three times as much as answering it.
+/// processors, which on a busy machine of two was measured to cost three times what answering it costs.
 /// `BAILEY_WORKER_THREADS` decides otherwise.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
