@@ -23,6 +23,9 @@ use crate::{plugin, terminal};
 /// When scenarios begin under the manual clock: 2026-01-01 00:00 UTC.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
 
+/// The customary exit code of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
 pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
     let steps = read_script(&options.script)?;
     let package = plugin::read(&options.plugin)?;
@@ -40,7 +43,7 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         None => ClockMode::Real,
     };
     let (observer, observations) = Observer::channel();
-    let stack = Stack::start(StackOptions {
+    let starting = Stack::start(StackOptions {
         folders: &folders,
         database: options.places.database_url.clone().map_or(Choice::Throwaway, Choice::External),
         python: &options.plugins.python,
@@ -50,9 +53,11 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         simulator_clock,
         clock,
         observer,
-    })
-    .await?;
-    stack.install(&loaded).await?;
+    });
+    let stack = tokio::select! {
+        stack = starting => stack?,
+        interrupted = terminal::interrupted() => return interrupted.map(|()| INTERRUPTED.into()),
+    };
     let runner = Runner {
         stack: &stack,
         observations,
@@ -60,9 +65,17 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         step_timeout: Duration::from_secs(options.step_timeout),
         tell: Box::new(terminal::print_json),
     };
-    let (outcome, _) = runner.play(&steps).await;
+    let playing = async {
+        stack.install(&loaded).await?;
+        Ok(runner.play(&steps).await.0.passed())
+    };
+    // Asked to stop, it stops what it started: nobody else knows of its database.
+    let played = tokio::select! {
+        passed = playing => passed.map(|passed| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        interrupted = terminal::interrupted() => interrupted.map(|()| INTERRUPTED.into()),
+    };
     stack.stop().await;
-    Ok(if outcome.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    played
 }
 
 /// Reads a script from a file.

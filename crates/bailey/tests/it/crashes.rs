@@ -2,8 +2,9 @@
 
 use bailey_testkit::fixture;
 use rustix::process::Signal;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::support::{Dev, data_directory, try_script};
+use crate::support::{Dev, PATIENCE, data_directory, try_script};
 
 #[tokio::test]
 async fn a_plugin_that_dies_in_the_middle_of_an_event_is_given_it_once_more() {
@@ -53,4 +54,39 @@ async fn a_second_bailey_on_the_same_data_is_refused() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("another") || said.contains("already"), "{said}");
     assert!(dev.end_by(Signal::INT).await.success());
+}
+
+#[tokio::test]
+async fn an_interrupted_try_leaves_nothing_behind() {
+    let scratch = data_directory();
+    let script = scratch.path().join("script.jsonl");
+    std::fs::write(&script, "{\"say\": \"!sleep\"}").unwrap();
+    let temporary = scratch.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = crate::support::bailey();
+    command
+        .arg("try")
+        .arg(fixture("sleeps_forever"))
+        .arg("--script")
+        .arg(&script)
+        .args(["--step-timeout", "600"]);
+    let mut child = command.env("TMPDIR", &temporary).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let playing = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("\"step\"") && line.contains("!sleep") {
+                return;
+            }
+        }
+        panic!("it ended without playing the step");
+    };
+    tokio::time::timeout(PATIENCE, playing).await.unwrap();
+    assert!(std::fs::read_dir(&temporary).unwrap().next().is_some(), "its database is elsewhere");
+
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap() as i32).unwrap();
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let status = tokio::time::timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(130));
+    let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
