@@ -19,9 +19,7 @@ use bailey_protocol::{
     Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Method, Params, Tenant, Timestamp,
 };
 use bailey_sandbox::{NativeSandbox, Sandbox};
-use bailey_services::{
-    Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services,
-};
+use bailey_services::{Database, DatabaseOptions, Kv, Services};
 use bailey_sim::{SimConfig, Simulator};
 use bailey_store::{Cluster, ClusterConfig};
 use futures_util::FutureExt;
@@ -80,7 +78,7 @@ pub(crate) async fn measure(
     }
     memory.host.shutdown().await;
     stored.host.shutdown().await;
-    services.logs.shut_down().await;
+    services.shut_down().await;
     simulator.shutdown().await;
     cluster.stop().await.map_err(|error| BenchError::part("PostgreSQL")(error.into()))?;
 
@@ -112,14 +110,7 @@ async fn services(cluster: &Cluster, simulator: &Simulator) -> Result<Services, 
     let database = Database::connect(&cluster.urls().plugins, &DatabaseOptions::default())
         .await
         .map_err(|error| BenchError::part("database")(error.into()))?;
-    Ok(Services {
-        kv: Kv::new(database.clone(), Arc::clone(&clock)),
-        ephemeral: Ephemeral::new(Arc::clone(&clock)),
-        logs: Logs::new(database.clone(), Arc::clone(&clock)),
-        metrics: Metrics::new(database, Arc::clone(&clock)),
-        messages: Messages::new(rest.clone(), Directory::new()),
-        interactions: Interactions::new(rest, clock),
-    })
+    Ok(Services::new(database, rest, Directory::new(), clock))
 }
 
 /// The value both sides read.

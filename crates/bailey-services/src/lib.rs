@@ -4,6 +4,12 @@
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
 //! [`kv`] as the pattern of the others.
 
+use std::sync::Arc;
+
+use bailey_discord::{Directory, Rest};
+use bailey_protocol::Clock;
+use tokio_util::sync::CancellationToken;
+
 pub mod database;
 pub mod discord;
 pub mod ephemeral;
@@ -35,4 +41,34 @@ pub struct Services {
     pub messages: Messages,
     /// `interaction.*`
     pub interactions: Interactions,
+}
+
+impl Services {
+    /// Every service on the plugins' database. Needs a runtime: logs and metrics start their writers.
+    pub fn new(database: Database, rest: Rest, directory: Directory, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            kv: Kv::new(database.clone(), Arc::clone(&clock)),
+            ephemeral: Ephemeral::new(Arc::clone(&clock)),
+            logs: Logs::new(database.clone(), Arc::clone(&clock)),
+            metrics: Metrics::new(database, Arc::clone(&clock)),
+            messages: Messages::new(rest.clone(), directory),
+            interactions: Interactions::new(rest, clock),
+        }
+    }
+
+    /// Clears away what has expired, each service in its own rhythm, until cancelled.
+    pub async fn run_sweepers(&self, cancelled: CancellationToken) {
+        tokio::join!(
+            self.kv.run_sweeper(cancelled.clone()),
+            self.ephemeral.run_sweeper(cancelled.clone()),
+            self.metrics.run_sweeper(cancelled),
+        );
+    }
+
+    /// Finishes what is under way and writes what waits. Call it before the database stops.
+    pub async fn shut_down(&self) {
+        self.interactions.shut_down().await;
+        self.metrics.shut_down().await;
+        self.logs.shut_down().await;
+    }
 }

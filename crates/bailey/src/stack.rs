@@ -15,7 +15,7 @@ use bailey_host::{Host, HostConfig, HostRates, HostTimings, Installation, Observ
 use bailey_protocol::host_message::{Lifecycle, Mode};
 use bailey_protocol::{ApplicationId, Clock, Event, Grants, GuildId, Tenant};
 use bailey_sandbox::{BareConfig, BareSandbox, NativeConfig, NativeSandbox, PythonRoot, Sandbox};
-use bailey_services::{DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services};
+use bailey_services::{DatabaseOptions, Services};
 use bailey_sim::{ClockMode, Control, SimConfig, Simulator, Snowflake, World};
 use bailey_store::{Install, Republish, Store};
 use tokio::sync::{mpsc, watch};
@@ -94,31 +94,16 @@ impl Stack {
             bailey_services::Database::connect(&database.urls.plugins, &DatabaseOptions::default())
                 .await
                 .map_err(|error| failed(&error))?;
-        let services = Services {
-            kv: Kv::new(plugins_database.clone(), Arc::clone(&options.clock)),
-            ephemeral: Ephemeral::new(Arc::clone(&options.clock)),
-            logs: Logs::new(plugins_database.clone(), Arc::clone(&options.clock)),
-            metrics: Metrics::new(plugins_database.clone(), Arc::clone(&options.clock)),
-            messages: Messages::new(rest.clone(), directory.clone()),
-            interactions: Interactions::new(rest.clone(), Arc::clone(&options.clock)),
-        };
+        let services = Services::new(
+            plugins_database.clone(),
+            rest.clone(),
+            directory.clone(),
+            Arc::clone(&options.clock),
+        );
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
-        let sweeper = services.kv.clone();
-        tasks.spawn({
-            let stopping = stopping.clone();
-            async move { sweeper.run_sweeper(stopping).await }
-        });
-        let sweeper = services.metrics.clone();
-        tasks.spawn({
-            let stopping = stopping.clone();
-            async move { sweeper.run_sweeper(stopping).await }
-        });
-        let sweeper = services.ephemeral.clone();
-        tasks.spawn({
-            let stopping = stopping.clone();
-            async move { sweeper.run_sweeper(stopping).await }
-        });
+        let (sweeping, stop_sweeping) = (services.clone(), stopping.clone());
+        tasks.spawn(async move { sweeping.run_sweepers(stop_sweeping).await });
 
         let host = Host::start(HostConfig {
             spawner: sandbox_spawner(sandbox.clone()),
@@ -319,9 +304,7 @@ impl Stack {
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.services.interactions.shut_down().await;
-        self.services.metrics.shut_down().await;
-        self.services.logs.shut_down().await;
+        self.services.shut_down().await;
         if let Sandbox::Native(sandbox) = &self.sandbox {
             sandbox.settle().await;
         }

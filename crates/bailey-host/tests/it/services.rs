@@ -6,9 +6,7 @@ use std::time::Duration;
 use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest};
 use bailey_host::{Host, HostConfig, HostRates, HostTimings, Observer};
 use bailey_protocol::{Clock, Grants, GuildId, Method, Tenant};
-use bailey_services::{
-    Database, DatabaseOptions, Ephemeral, Interactions, Kv, Logs, Messages, Metrics, Services,
-};
+use bailey_services::{Database, DatabaseOptions, Services};
 use bailey_sim::{ClockMode, CommandUse, SimConfig, Simulator, World};
 use bailey_store::testing::{shared_cluster, unique_schema};
 use serde_json::{Value, json};
@@ -54,14 +52,7 @@ impl House {
 
         let options = DatabaseOptions { schema: unique_schema(), ..DatabaseOptions::default() };
         let database = Database::connect(&shared_cluster().await.urls().plugins, &options).await.unwrap();
-        let services = Services {
-            kv: Kv::new(database.clone(), Arc::clone(&clock)),
-            ephemeral: Ephemeral::new(Arc::clone(&clock)),
-            logs: Logs::new(database.clone(), Arc::clone(&clock)),
-            metrics: Metrics::new(database, Arc::clone(&clock)),
-            messages: Messages::new(rest.clone(), directory),
-            interactions: Interactions::new(rest, Arc::clone(&clock)),
-        };
+        let services = Services::new(database, rest, directory, Arc::clone(&clock));
         let (spawner, starts) = spawner();
         let host = Host::start(HostConfig {
             spawner,
