@@ -5,6 +5,7 @@
 #
 #   scripts/setup.sh          what `make demo` needs
 #   scripts/setup.sh test     and what `make test` needs
+#   scripts/setup.sh bench    what `make bench` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 purpose=${1:-demo}
@@ -32,11 +33,20 @@ postgresql_is_there() {
 
 missing=()
 want() { dpkg -s "$1" >/dev/null 2>&1 || missing+=("$1"); }
-want build-essential     # the linker, and a C compiler for zstd and ring
+want build-essential     # the linker, and a C compiler for zstd, ring and PostgreSQL's parser
+want libclang-dev        # reads that parser's C headers when it is built
 want ca-certificates
 want python3             # the Python that plugins run on
 want python3-venv        # where uv is installed from the Python package index
 postgresql_is_there || missing+=(postgresql)
+[ "$purpose" = demo ] || want redis-server # short-lived state shared by several hosts is tested on it
+if [ "$purpose" = test ] && [ "$(uname -m)" = x86_64 ]; then
+  # The sandbox is also tried on another kernel, in an emulated machine: scripts/virtual-machine.sh.
+  want qemu-system-x86
+  want busybox-static
+  want cpio
+fi
+[ "$purpose" = demo ] || want docker.io    # the other sandbox; the tests start a daemon of their own
 
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || fail "please install: ${missing[*]} (no apt-get on this system)"
@@ -61,5 +71,10 @@ cargo_deny_version=0.20.2
 if [ "$purpose" = test ] && [ "$(.tools/bin/cargo-deny --version 2>/dev/null | cut -d' ' -f2)" != "$cargo_deny_version" ]; then
   say "building cargo-deny $cargo_deny_version into .tools (a few minutes, once)"
   cargo install --quiet --locked --debug --no-default-features --root .tools "cargo-deny@$cargo_deny_version"
+fi
+cargo_fuzz_version=0.13.2
+if [ "$purpose" = test ] && [ "$(.tools/bin/cargo-fuzz --version 2>/dev/null | cut -d' ' -f2)" != "$cargo_fuzz_version" ]; then
+  say "building cargo-fuzz $cargo_fuzz_version into .tools (a minute, once)"
+  cargo install --quiet --locked --debug --root .tools "cargo-fuzz@$cargo_fuzz_version"
 fi
 say "ready"
