@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::capability::Capability;
-use crate::limits::{ERROR_DETAIL_CHARACTERS, KV_KEYS, KV_VALUE_BYTES};
+use crate::limits::{ERROR_DETAIL_CHARACTERS, KV_KEYS, KV_VALUE_BYTES, METRIC_SERIES, METRIC_TAG_SETS};
 
 /// A refusal or failure of one call, as a closed set of conditions.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,20 @@ pub enum CallError {
     KvKeyQuota,
     /// A value is larger than one key may hold.
     KvValueQuota,
+    /// A statement of `sql.*` failed in the database. `RpcError` (a `RuntimeError`) in the SDKs.
+    Sql {
+        /// The five characters of PostgreSQL's error code, for example `42P01`.
+        sqlstate: String,
+        /// The server's primary message. Never its detail or hint: they quote rows.
+        message: String,
+    },
+    /// The tenant's tables hold as much as they may. An SQL error like any failing write, with
+    /// PostgreSQL's code for a full disk: the words of a quota would raise `RateLimitError`, and
+    /// waiting does not help; those of the KV quota would send the author to the wrong service.
+    SqlDiskQuota {
+        /// Bytes they may hold.
+        bytes: u64,
+    },
     /// Discord refused or failed.
     Discord {
         /// HTTP status.
@@ -80,6 +94,22 @@ impl CallError {
         Self::Validation { field: field.into(), rule: rule.into() }
     }
 
+    /// A value whose tags would be one set more than a metric may have on one server.
+    pub fn too_many_tag_sets(metric: &str) -> Self {
+        let rule = format!(
+            "one of the {METRIC_TAG_SETS} sets of tags {metric} already has on this server (tags take few values: no ids, no texts)"
+        );
+        Self::validation("tags", rule)
+    }
+
+    /// A value that would begin one series more than a tenant may have.
+    pub fn too_many_series() -> Self {
+        let rule = format!(
+            "one of the {METRIC_SERIES} combinations of metric and tags this server already has (use fewer metrics or tags)"
+        );
+        Self::validation("tags", rule)
+    }
+
     /// The error as the plugin receives it.
     pub fn to_object(&self) -> ErrorObject {
         let mut retry_after = None;
@@ -104,11 +134,25 @@ impl CallError {
                     ),
                 )
             }
-            Self::KvKeyQuota => {
-                ("KV_QUOTA_EXCEEDED", format!("kv quota reached: at most {KV_KEYS} keys per server"))
-            }
-            Self::KvValueQuota => {
-                ("KV_QUOTA_EXCEEDED", format!("kv quota: value is larger than {KV_VALUE_BYTES} bytes"))
+            Self::KvKeyQuota => (
+                "KV_QUOTA_EXCEEDED",
+                format!(
+                    "kv quota reached: at most {KV_KEYS} keys per server; \
+                     delete some, or give keys a ttl_seconds"
+                ),
+            ),
+            Self::KvValueQuota => (
+                "KV_QUOTA_EXCEEDED",
+                format!("kv quota: value is larger than {KV_VALUE_BYTES} bytes; split it over several keys"),
+            ),
+            Self::Sql { sqlstate, message } => ("SQL_ERROR", sql_failure(sqlstate, message)),
+            Self::SqlDiskQuota { bytes } => {
+                let megabytes = bytes / (1024 * 1024);
+                let message = format!(
+                    "the tables of this plugin on this server have reached {megabytes} MiB, the most they may \
+                     hold; delete rows or drop tables and indexes to make room"
+                );
+                ("SQL_ERROR", sql_failure("53100", &message))
             }
             Self::Discord { status, code, message } => {
                 let mut text = format!("Discord API error {status} - {}", sanitise(message));
@@ -138,6 +182,10 @@ impl std::fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+fn sql_failure(sqlstate: &str, message: &str) -> String {
+    format!("SQL execution failed: {} (SQLSTATE {})", sanitise(message), sanitise(sqlstate))
+}
 
 fn whole_seconds(wait: Duration) -> u64 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -174,13 +222,20 @@ const TELLING_WORDS: &[(&str, &str)] = &[
 pub fn sanitise(text: &str) -> String {
     let mut clean: String = text
         .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| match character {
+            '\u{212a}' => 'K', // the Kelvin sign: Python's `lower()` makes it a plain `k`
+            control if control.is_control() => ' ',
+            character => character,
+        })
         .take(ERROR_DETAIL_CHARACTERS)
         .collect();
     for (word, instead) in TELLING_WORDS {
         clean = replace_ignoring_case(&clean, word, instead);
     }
-    clean
+    match clean.char_indices().nth(ERROR_DETAIL_CHARACTERS) {
+        Some((end, _)) => clean[..end].to_owned(),
+        None => clean,
+    }
 }
 
 /// Replaces each occurrence of `word` (ASCII, lower case) whatever the case of the text.
@@ -219,7 +274,14 @@ mod tests {
             message(CallError::Discord { status: 404, code: 10003, message: "Unknown Channel".into() }),
             "Discord API error 404 - Unknown Channel (code 10003)"
         );
-        assert_eq!(message(CallError::KvKeyQuota), "kv quota reached: at most 10000 keys per server");
+        assert_eq!(
+            message(CallError::KvKeyQuota),
+            "kv quota reached: at most 10000 keys per server; delete some, or give keys a ttl_seconds"
+        );
+        assert_eq!(
+            message(CallError::KvValueQuota),
+            "kv quota: value is larger than 65536 bytes; split it over several keys"
+        );
     }
 
     #[test]
@@ -248,5 +310,67 @@ mod tests {
         assert!(!clean.contains('\n'));
         assert!(sanitise("relation \"x\" does not exist").contains("does not exist"));
         assert!(sanitise(&"é".repeat(1000)).chars().count() <= ERROR_DETAIL_CHARACTERS);
+        assert!(sanitise(&"capability".repeat(100)).chars().count() <= ERROR_DETAIL_CHARACTERS);
+    }
+
+    /// The exception the SDKs without a known code choose, old and new tests in one.
+    fn exception(message: &str) -> &'static str {
+        let lower = message.to_lowercase();
+        let holds = |word: &str| lower.contains(word);
+        if holds("capability") {
+            "CapabilityError"
+        } else if holds("kv quota") {
+            "KvQuotaError"
+        } else if holds("quota exceeded") || holds("rate limit") || holds("retry in ") {
+            "RateLimitError"
+        } else if holds("discord api error") {
+            "DiscordApiError"
+        } else if ["bot lacks", "missing permission", "lacks permission"].into_iter().any(holds) {
+            "SdkPermissionError"
+        } else if holds("required") && (holds("must be") || holds("invalid")) {
+            "ValidationError"
+        } else {
+            "RuntimeError"
+        }
+    }
+
+    #[test]
+    fn a_failed_statement_is_a_runtime_error_whatever_the_database_says() {
+        let failed = |message: &str| {
+            message_of_sql(&CallError::Sql { sqlstate: "42P01".into(), message: message.into() })
+        };
+        assert_eq!(
+            failed("relation \"scores\" does not exist"),
+            "SQL execution failed: relation \"scores\" does not exist (SQLSTATE 42P01)"
+        );
+        for (word, _) in TELLING_WORDS {
+            let kelvin = word.replace('k', "\u{212a}");
+            let spread = word.replace(' ', "\n");
+            for word in [(*word).to_owned(), word.to_uppercase(), kelvin, spread] {
+                let said = failed(&format!("column \"{word}\" must be an invalid {word} 5s does not exist"));
+                assert_eq!(exception(&said), "RuntimeError", "{said}");
+                assert!(said.contains("does not exist"));
+            }
+        }
+        let long = failed(&"capability ".repeat(1000));
+        assert!(long.chars().count() <= ERROR_DETAIL_CHARACTERS + 50, "{long}");
+        assert!(long.ends_with(" (SQLSTATE 42P01)"), "{long}");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_sql_error_that_says_what_to_do() {
+        let said = message_of_sql(&CallError::SqlDiskQuota { bytes: crate::limits::SQL_DISK_BYTES });
+        assert_eq!(exception(&said), "RuntimeError");
+        assert_eq!(
+            said,
+            "SQL execution failed: the tables of this plugin on this server have reached 64 MiB, the most \
+             they may hold; delete rows or drop tables and indexes to make room (SQLSTATE 53100)"
+        );
+    }
+
+    fn message_of_sql(error: &CallError) -> String {
+        let object = error.to_object();
+        assert_eq!((object.code, object.retry_after, object.permission), ("SQL_ERROR", None, None));
+        object.message
     }
 }

@@ -124,7 +124,7 @@ pub struct Interaction {
     pub token: InteractionToken,
     /// What the person did.
     pub kind: InteractionKind,
-    /// The command's name, for [`InteractionKind::Command`].
+    /// The command's name, for [`InteractionKind::Command`] and [`InteractionKind::Autocomplete`].
     pub command: Option<String>,
     /// The component's or form's id, for the other kinds.
     pub custom_id: Option<String>,
@@ -152,6 +152,8 @@ pub enum InteractionKind {
     Command,
     /// Clicked a button or chose from a menu (3).
     Component,
+    /// Is typing a command's option and is to be offered suggestions (4). The host answers; no plugin is told.
+    Autocomplete,
     /// Submitted a form (5).
     ModalSubmit,
 }

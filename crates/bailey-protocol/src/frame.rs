@@ -1,7 +1,7 @@
 //! One line between host and plugin: a JSON-RPC 2.0 object.
 //!
 //! This module reads a clean line and writes one. Making sense of a line that is not clean (stray
-//! prints, `NaN`) is the host's business.
+//! prints, `NaN`) is [`crate::lines`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

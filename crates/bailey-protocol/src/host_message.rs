@@ -61,6 +61,11 @@ pub fn shutdown() -> String {
     frame::notification("host.shutdown", Map::new())
 }
 
+/// A request for a method nobody has: every SDK answers it with an error, from the thread that reads its input.
+pub fn ping(id: &str) -> String {
+    frame::request(id, "host.ping", Map::new())
+}
+
 #[derive(Serialize)]
 struct Delivery<'a> {
     event_id: &'a str,

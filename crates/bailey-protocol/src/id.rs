@@ -71,6 +71,10 @@ snowflake!(
     RoleId
 );
 snowflake!(
+    /// A Discord webhook.
+    WebhookId
+);
+snowflake!(
     /// A Discord interaction: one command, click, choice or submitted form.
     InteractionId
 );

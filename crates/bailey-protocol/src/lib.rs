@@ -4,7 +4,7 @@
 //! plugin is run. Wire shapes live here and nowhere else, so that a question about what a plugin
 //! sends or sees is answered in one crate.
 //!
-//! Start at [`frame`] (what a line is), then [`method`] (what a plugin may ask), [`event`] (what
+//! Start at [`frame`] (what a line is) and [`lines`] (what to make of any other), then [`method`] (what a plugin may ask), [`event`] (what
 //! it is told) and [`error`] (how a refusal is worded so that every SDK version understands it).
 
 pub mod capability;
@@ -14,6 +14,7 @@ pub mod frame;
 pub mod host_message;
 pub mod id;
 pub mod limits;
+pub mod lines;
 pub mod method;
 pub mod params;
 pub mod tenant;
@@ -23,7 +24,7 @@ pub use capability::{Capability, CapabilitySet, Grant, Grants};
 pub use error::CallError;
 pub use event::{Event, EventKind};
 pub use id::{
-    ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId, PluginId, RoleId, UserId,
+    ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId, PluginId, RoleId, UserId, WebhookId,
 };
 pub use method::Method;
 pub use params::Params;

@@ -5,10 +5,12 @@ use std::fmt;
 use std::future::Future;
 use std::ops::{Add, Sub};
 use std::pin::Pin;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ::time::OffsetDateTime;
 use ::time::format_description::BorrowedFormatItem;
+use ::time::format_description::well_known::Rfc3339;
 use ::time::macros::format_description;
 
 /// Milliseconds since 1970-01-01 00:00 UTC.
@@ -29,6 +31,32 @@ impl Timestamp {
     /// How long ago `earlier` was; zero if it has not come yet.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// A text that is no time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TimestampError;
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time reads like 2026-01-31, 2026-01-31T12:00:00 or 2026-01-31T12:00:00+01:00")
+    }
+}
+
+impl std::error::Error for TimestampError {}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads ISO 8601: a date, or a date and time, in UTC unless it says otherwise.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let whole = match text.len() {
+            10 => format!("{text}T00:00:00Z"),
+            19 => format!("{text}Z"),
+            _ => text.to_owned(),
+        };
+        OffsetDateTime::parse(&whole, &Rfc3339).map(Self::from).map_err(|_| TimestampError)
     }
 }
 
@@ -76,6 +104,21 @@ mod tests {
     fn timestamps_print_as_iso_8601() {
         assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp(1_767_225_600_123).to_string(), "2026-01-01T00:00:00.123Z");
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("2026-01-01", 1_767_225_600_000),
+            ("2026-01-01T00:00:01", 1_767_225_601_000),
+            ("2026-01-01T00:00:00.123Z", 1_767_225_600_123),
+            ("2026-01-01T01:00:00+01:00", 1_767_225_600_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Timestamp(expected)), "{text}");
+        }
+        for bad in ["", "yesterday", "2026-13-01", "2026-01-01 00:00", "ééééé"] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(TimestampError), "{bad}");
+        }
     }
 
     #[test]

@@ -26,6 +26,35 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// Every level.
+    pub const ALL: [Self; 6] =
+        [Self::Debug, Self::Info, Self::Stdout, Self::Warning, Self::Stderr, Self::Error];
+
+    /// The level of a name in tables and transcripts.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
+    /// Whether a line of this level is at least as serious as `least`. What is printed to standard
+    /// output counts as information; what is written to standard error, where tracebacks go, as a warning.
+    pub fn is_at_least(self, least: Self) -> bool {
+        self.weight() >= least.weight()
+    }
+
+    /// Whether the process printed it beside the protocol.
+    pub fn is_printed(self) -> bool {
+        matches!(self, Self::Stdout | Self::Stderr)
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Debug => 0,
+            Self::Info | Self::Stdout => 1,
+            Self::Warning | Self::Stderr => 2,
+            Self::Error => 3,
+        }
+    }
+
     /// The name in tables and transcripts.
     pub fn as_str(self) -> &'static str {
         match self {
