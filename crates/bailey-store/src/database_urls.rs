@@ -1,15 +1,17 @@
-//! Where the two databases are: the platform's and the plugins'.
+//! Where the databases are: the platform's, what plugins store, the tables plugins make.
 
 use tokio_postgres::Config;
 
-/// How to reach both databases. In the private cluster they are two databases with a role each;
-/// on a server of the operator's they are two schemas of one database.
+/// How to reach the databases. In the private cluster each is a database with a role of its own; on
+/// a server of the operator's the first two are schemas of one database.
 #[derive(Clone)]
 pub struct DatabaseUrls {
     /// The platform's records: plugins, versions, installations.
     pub platform: Config,
     /// What plugins store.
     pub plugins: Config,
+    /// The tables plugins make themselves, in a database that holds nothing else.
+    pub sql: Option<Config>,
 }
 
 /// Why a PostgreSQL URL cannot be used.
@@ -18,7 +20,7 @@ pub struct DatabaseUrls {
 pub struct DatabaseUrlError(#[source] tokio_postgres::Error);
 
 impl DatabaseUrls {
-    /// Both from one URL of a PostgreSQL 15 or later that somebody else runs.
+    /// The first two from one URL of a PostgreSQL 15 or later that somebody else runs.
     ///
     /// The URL's role needs `CONNECT` and `CREATE` on the database: on first start Bailey makes the
     /// schemas `bailey_platform` and `bailey_plugins` there and from then on works only inside them.
@@ -30,7 +32,16 @@ impl DatabaseUrls {
     /// [`DatabaseUrlError`] when the text is no PostgreSQL URL.
     pub fn external(url: &str) -> Result<Self, DatabaseUrlError> {
         let config: Config = url.parse().map_err(DatabaseUrlError)?;
-        Ok(Self { platform: config.clone(), plugins: config })
+        Ok(Self { platform: config.clone(), plugins: config, sql: None })
+    }
+
+    /// With the database of plugins' own tables. The URL's role must be called `bailey_sql`, own the
+    /// database and have `CREATEROLE`.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`] when the text is no PostgreSQL URL.
+    pub fn with_sql(self, url: &str) -> Result<Self, DatabaseUrlError> {
+        Ok(Self { sql: Some(url.parse().map_err(DatabaseUrlError)?), ..self })
     }
 }
 
@@ -40,6 +51,7 @@ impl std::fmt::Debug for DatabaseUrls {
         f.debug_struct("DatabaseUrls")
             .field("platform", &self.platform)
             .field("plugins", &self.plugins)
+            .field("sql", &self.sql)
             .finish()
     }
 }

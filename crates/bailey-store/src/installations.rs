@@ -135,6 +135,6 @@ fn record(row: &Row) -> Result<InstallationRecord, StoreError> {
 }
 
 /// PostgreSQL has no unsigned integers; the bits are the same.
-fn stored(guild: GuildId) -> i64 {
+pub(crate) fn stored(guild: GuildId) -> i64 {
     guild.0.cast_signed()
 }

@@ -6,17 +6,23 @@
 //! for the records.
 
 pub mod cluster;
+mod command_syncs;
 mod database_urls;
+mod dead_letters;
 pub mod error;
+mod hosts;
 mod installations;
 mod plugins;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use cluster::{Cluster, ClusterConfig, ClusterError};
+pub use cluster::{Cluster, ClusterConfig, ClusterError, visit};
+pub use command_syncs::{CommandRecord, CommandSyncRecord};
 pub use database_urls::{DatabaseUrlError, DatabaseUrls};
+pub use dead_letters::{DeadLetterFilter, DeadLetterRecord, DeadLetterStatus, NewDeadLetter, Redriven};
 pub use error::StoreError;
+pub use hosts::{HostId, HostRecord, NewHost, SessionRecord, SessionReport};
 pub use installations::{Install, InstallationRecord};
 pub use plugins::{Republish, VersionRecord};
 pub use store::Store;

@@ -15,6 +15,7 @@ mod lock;
 mod postmaster;
 mod settings;
 mod template;
+mod visit;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,12 +29,15 @@ use self::account::Account;
 use self::binaries::Binaries;
 pub use self::error::ClusterError;
 use self::postmaster::{Postmaster, Presence};
+pub use self::visit::visit;
 use crate::DatabaseUrls;
 
 /// Role and database of the platform's records.
 const PLATFORM: &str = "bailey_platform";
 /// Role and database of what plugins store.
 const PLUGINS: &str = "bailey_plugins";
+/// Role and database of the tables plugins make themselves. It makes a role for each plugin.
+const SQL: &str = "bailey_sql";
 /// The superuser; used at start only.
 const ADMIN: &str = "bailey_admin";
 
@@ -45,6 +49,9 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Time between two looks at a server that is starting or stopping.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// Memory one connection's process may have, its share of the common memory included: a statement that
+/// builds a value of a gigabyte fails alone, and takes neither the server nor the machine with it.
+const CONNECTION_BYTES: u64 = 640 * 1024 * 1024;
 /// A log larger than this is set aside at the next start, replacing the one set aside before.
 const LOG_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -92,6 +99,17 @@ pub struct Cluster {
     _lock: File,
 }
 
+/// The PostgreSQL that a new private cluster would be made with: its major version, and the folder of
+/// its programs. Nothing is started.
+///
+/// # Errors
+/// [`ClusterError`] when there is none, or no account to run it as; the message says what to do.
+pub async fn installed() -> Result<(u32, PathBuf), ClusterError> {
+    let account = Account::resolve(None)?;
+    let binaries = Binaries::find(None, &account, None).await?;
+    Ok((binaries.major(), binaries.program("postgres")))
+}
+
 impl Cluster {
     /// Makes the cluster if there is none, starts it if it does not run, and prepares both databases.
     ///
@@ -130,7 +148,15 @@ impl Cluster {
 
     /// How to reach both databases.
     pub fn urls(&self) -> DatabaseUrls {
-        DatabaseUrls { platform: self.config(PLATFORM, PLATFORM), plugins: self.config(PLUGINS, PLUGINS) }
+        urls(&self.postmaster.socket_directory)
+    }
+
+    /// Runs a script as the superuser, in the database of the tables plugins make themselves.
+    ///
+    /// # Errors
+    /// [`ClusterError::Prepare`] when a statement of it fails.
+    pub async fn administer_sql(&self, script: &str) -> Result<(), ClusterError> {
+        self.administer(SQL, async |client| client.batch_execute(script).await).await
     }
 
     /// Whether the server was already running, left by a Bailey that was killed.
@@ -184,10 +210,18 @@ impl Cluster {
 
     /// Makes what is missing of roles and databases; the same at each start.
     async fn prepare_databases(&self) -> Result<(), ClusterError> {
-        let config = self.config(ADMIN, "postgres");
+        self.administer("postgres", prepare).await
+    }
+
+    async fn administer(
+        &self,
+        database: &str,
+        work: impl AsyncFnOnce(&Client) -> Result<(), tokio_postgres::Error>,
+    ) -> Result<(), ClusterError> {
+        let config = self.config(ADMIN, database);
         let (client, connection) = config.connect(NoTls).await.map_err(ClusterError::Prepare)?;
         tokio::select! {
-            prepared = prepare(&client) => prepared.map_err(ClusterError::Prepare),
+            done = work(&client) => done.map_err(ClusterError::Prepare),
             ended = connection => Err(ClusterError::NoAnswer { directory: self.data.clone(), source: ended.err() }),
         }
     }
@@ -207,9 +241,9 @@ impl Drop for Cluster {
 /// Each role may enter its own database and no other.
 async fn prepare(client: &Client) -> Result<(), tokio_postgres::Error> {
     client.batch_execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC").await?;
-    for name in [PLATFORM, PLUGINS] {
+    for (name, rights) in [(PLATFORM, ""), (PLUGINS, ""), (SQL, " CREATEROLE")] {
         if client.query_opt("SELECT FROM pg_roles WHERE rolname = $1", &[&name]).await?.is_none() {
-            client.batch_execute(&format!("CREATE ROLE {name} LOGIN")).await?;
+            client.batch_execute(&format!("CREATE ROLE {name} LOGIN{rights}")).await?;
         }
         if client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name]).await?.is_none() {
             client.batch_execute(&format!("CREATE DATABASE {name} OWNER {name}")).await?;
@@ -217,6 +251,14 @@ async fn prepare(client: &Client) -> Result<(), tokio_postgres::Error> {
         client.batch_execute(&format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC")).await?;
     }
     Ok(())
+}
+
+fn urls(sockets: &Path) -> DatabaseUrls {
+    DatabaseUrls {
+        platform: config(sockets, PLATFORM, PLATFORM),
+        plugins: config(sockets, PLUGINS, PLUGINS),
+        sql: Some(config(sockets, SQL, SQL)),
+    }
 }
 
 fn config(sockets: &Path, role: &str, database: &str) -> Config {
@@ -322,7 +364,14 @@ async fn start_server(account: &Account, binaries: &Binaries, data: &Path) -> Re
         std::fs::rename(&log, &aside).map_err(ClusterError::file("set aside", &log))?;
     }
     let seconds = START_LIMIT.as_secs().to_string();
-    let arguments: [&std::ffi::OsStr; 9] = [
+    let program = binaries.program("pg_ctl");
+    // Connections' processes inherit the bound.
+    let bounded = format!("ulimit -v {} && exec \"$@\"", CONNECTION_BYTES / 1024);
+    let arguments: [&std::ffi::OsStr; 13] = [
+        "-c".as_ref(),
+        bounded.as_ref(),
+        "sh".as_ref(),
+        program.as_os_str(),
         "start".as_ref(),
         "-D".as_ref(),
         data.as_os_str(),
@@ -333,9 +382,8 @@ async fn start_server(account: &Account, binaries: &Binaries, data: &Path) -> Re
         "-l".as_ref(),
         log.as_os_str(),
     ];
-    let program = binaries.program("pg_ctl");
     let limit = START_LIMIT + Duration::from_secs(5);
-    let ran = account.run(&program, "pg_ctl start", arguments, limit, &log).await;
+    let ran = account.run(Path::new("/bin/sh"), "pg_ctl start", arguments, limit, &log).await;
     ran.map(drop).map_err(|error| match error {
         ClusterError::Failed { program, output } => {
             let output = format!("{output}\nthe end of {}:\n{}", log.display(), last_lines(&log));

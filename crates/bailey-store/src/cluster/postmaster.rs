@@ -22,16 +22,18 @@ pub(super) enum Presence {
     Nobody,
 }
 
+/// The server that runs in `data`, or is starting or stopping; only looks.
+pub(super) fn running(data: &Path) -> Result<Option<Postmaster>, ClusterError> {
+    let Some(noted) = noted(data)? else { return Ok(None) };
+    let data = data.canonicalize().map_err(ClusterError::file("look at", data))?;
+    Ok(works_inside(noted.pid, &data).then_some(noted))
+}
+
 /// Who is in `data`. A note whose process id is no server's any more but still somebody's is removed
 /// once nobody is left inside, because PostgreSQL would believe it.
 pub(super) fn presence(data: &Path) -> Result<Presence, ClusterError> {
     let path = data.join("postmaster.pid");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Presence::Nobody),
-        Err(error) => return Err(ClusterError::file("read", &path)(error)),
-    };
-    let Some(noted) = parse(&text) else { return Ok(Presence::Nobody) };
+    let Some(noted) = noted(data)? else { return Ok(Presence::Nobody) };
     let data = data.canonicalize().map_err(ClusterError::file("look at", data))?;
     if works_inside(noted.pid, &data) {
         return Ok(Presence::Running(noted));
@@ -45,6 +47,16 @@ pub(super) fn presence(data: &Path) -> Result<Presence, ClusterError> {
         remove(&path)?;
     }
     Ok(Presence::Nobody)
+}
+
+/// What the note in `data` says, if there is one.
+fn noted(data: &Path) -> Result<Option<Postmaster>, ClusterError> {
+    let path = data.join("postmaster.pid");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ClusterError::file("read", &path)(error)),
+    }
 }
 
 fn remove(path: &Path) -> Result<(), ClusterError> {

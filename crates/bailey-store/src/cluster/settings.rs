@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::account::{Account, private_directory};
-use super::{ADMIN, ClusterError, PLATFORM, PLUGINS};
+use super::{ADMIN, ClusterError, PLATFORM, PLUGINS, SQL};
 
 /// Longest path of a socket, as the kernel counts; `.s.PGSQL.5432.lock` is the longest name in it.
 const SOCKET_PATH_BYTES: usize = 107;
@@ -43,7 +43,7 @@ pub(super) fn write(
          unix_socket_directories = '{sockets}'\n\
          unix_socket_permissions = 0700\n\
          port = 5432\n\
-         max_connections = 100\n\
+         max_connections = 250\n\
          shared_buffers = 32MB\n\
          max_wal_size = 256MB\n\
          wal_level = minimal # no replicas: less to write\n\
@@ -57,17 +57,20 @@ pub(super) fn write(
          {durability}"
     );
     // `peer` asks the kernel who is at the other end of the socket: no password to keep, and no
-    // other account on the machine gets in.
+    // other account on the machine gets in. The roles Bailey makes for plugins have passwords, which
+    // Bailey makes too: no account of the machine is theirs.
     let access = format!(
         "# Written by Bailey at each start: each role from Bailey's own account, into its own database.\n\
          local {PLATFORM} {PLATFORM} peer map=bailey\n\
          local {PLUGINS} {PLUGINS} peer map=bailey\n\
          local all {ADMIN} peer map=bailey\n\
+         local {SQL} {SQL} peer map=bailey\n\
+         local {SQL} all scram-sha-256\n\
          local all all reject\n"
     );
     let bailey = account.bailey_name().replace('"', "\"\"");
     let people: String =
-        [PLATFORM, PLUGINS, ADMIN].iter().map(|role| format!("bailey \"{bailey}\" {role}\n")).collect();
+        [PLATFORM, PLUGINS, SQL, ADMIN].iter().map(|role| format!("bailey \"{bailey}\" {role}\n")).collect();
     replace(account, &data.join("postgresql.conf"), &settings)?;
     replace(account, &data.join("pg_hba.conf"), &access)?;
     replace(account, &data.join("pg_ident.conf"), &people)

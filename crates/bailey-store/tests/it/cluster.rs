@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bailey_store::testing::scratch_directory;
-use bailey_store::{Cluster, ClusterConfig, ClusterError};
+use bailey_store::{Cluster, ClusterConfig, ClusterError, visit};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio_postgres::{Config, NoTls};
 
@@ -106,6 +106,25 @@ async fn the_server_of_a_killed_bailey_is_taken_over() {
     assert!(cluster.was_adopted());
     assert_eq!(run(&cluster.urls().plugins, "SELECT 1").await.unwrap(), ["1"]);
     cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_process_visits_a_running_server_and_leaves_it_as_it_is() {
+    let scratch = scratch_directory();
+    assert!(visit(scratch.path()).await.unwrap().is_none());
+    assert!(std::fs::read_dir(scratch.path()).unwrap().next().is_none(), "a visitor leaves nothing");
+    let mut holder = hold(scratch.path());
+    let urls = visit(scratch.path()).await.unwrap().unwrap();
+    assert_eq!(run(&urls.plugins, "SELECT current_database()").await.unwrap(), ["bailey_plugins"]);
+    // The server outlives the Bailey that is killed, and can still be visited.
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let urls = visit(scratch.path()).await.unwrap().unwrap();
+    let cluster = Cluster::start(config(scratch.path())).await.unwrap();
+    assert!(cluster.was_adopted());
+    assert_eq!(run(&urls.platform, "SELECT 1").await.unwrap(), ["1"]);
+    cluster.stop().await.unwrap();
+    assert!(visit(scratch.path()).await.unwrap().is_none());
 }
 
 #[tokio::test]

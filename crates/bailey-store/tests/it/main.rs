@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error is over")]
 
 mod cluster;
+mod command_syncs;
+mod operations;
 mod records;
