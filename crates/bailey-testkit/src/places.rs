@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use bailey_builder::{Builder, BuilderConfig};
+use bailey_builder::{Builder, BuilderConfig, Jail, Launcher};
 
 /// The interpreter plugins run on: the system's, as in production.
 pub const PYTHON: &str = "/usr/bin/python3";
@@ -28,7 +28,15 @@ pub fn fixture(name: &str) -> PathBuf {
 /// # Panics
 /// When it is not there.
 pub fn demo() -> PathBuf {
-    existing(workspace().join("examples/plugins/demo"))
+    example("demo")
+}
+
+/// The folder of an example plugin.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn example(name: &str) -> PathBuf {
+    existing(workspace().join("examples/plugins").join(name))
 }
 
 fn existing(folder: PathBuf) -> PathBuf {
@@ -57,10 +65,10 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// A builder for the system's Python, on a cache folder of the caller's choice.
+/// A builder for the system's Python, with its jail, on a cache folder of the caller's choice.
 ///
 /// # Panics
-/// When the folder cannot be made.
+/// When the folder cannot be made, or the sandbox's launcher was not built.
 pub fn builder(cache: &Path) -> Builder {
     let config = BuilderConfig {
         uv: uv(),
@@ -68,6 +76,8 @@ pub fn builder(cache: &Path) -> Builder {
         cache: cache.to_path_buf(),
         default_sdk: DEFAULT_SDK.to_owned(),
         environment: environment(),
+        file_hosts: Vec::new(),
+        walls: Jail { launcher: Launcher::program(launcher()), ..Jail::new(cache.join("roots")) }.into(),
     };
     Builder::new(config).unwrap_or_else(|error| panic!("no builder in `{}`: {error}", cache.display()))
 }

@@ -1,6 +1,7 @@
 //! Environments with each released SDK, and starter plugins written by their own tools.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,8 +51,9 @@ impl Sdk {
         format!("{}=={}", self.distribution, self.version)
     }
 
-    /// A virtual environment with this SDK, made below `cache` when it is not there yet. Tests may
-    /// ask for the same one at once, also from several processes.
+    /// A folder with this SDK in `packages` and its tool in `bin`, made below `cache` when it is not there
+    /// yet: the packages come out of the builder's jail, like a plugin's. Tests may ask for the same one
+    /// at once, also from several processes.
     ///
     /// # Panics
     /// When it cannot be made.
@@ -60,8 +62,8 @@ impl Sdk {
         fs::create_dir_all(cache).unwrap_or_else(|error| panic!("no folder `{}`: {error}", cache.display()));
         let cache = std::path::absolute(cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
         let folder = cache.join(&name);
-        // The tools' first lines name the folder, so it is made in its place, under a lock, and
-        // counts only once this file is there.
+        // The tool names the packages' folder, so it is made in its place, under a lock, and counts only
+        // once this file is there.
         let complete = folder.join(".complete");
         let _lock = lock(&cache.join(format!("{name}.lock"))).await;
         if complete.is_file() {
@@ -70,13 +72,27 @@ impl Sdk {
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap_or_else(|error| panic!("half an environment stays: {error}"));
         }
-        let mut make = command(&places::uv());
-        make.args(["venv", "--quiet", "--no-config", "--python", PYTHON]).arg(&folder);
-        run(&mut make).await;
-        let mut install = command(&places::uv());
-        install.args(["pip", "install", "--quiet", "--no-config", "--only-binary", ":all:", "--python"]);
-        install.arg(folder.join("bin/python")).arg(self.requirement());
-        run(&mut install).await;
+        let built = places::builder(&cache.join("packages"))
+            .build(None, Some(&self.requirement()))
+            .await
+            .unwrap_or_else(|error| panic!("no {}: {error}", self.requirement()));
+        // Copied, because a cache may be swept.
+        copy(&built.directory, &folder.join("packages"));
+        let tool = folder.join("bin").join(self.tool);
+        let text = format!(
+            "#!{PYTHON} -I\nimport sys\nsys.path.insert(0, {packages:?})\n\
+             from importlib.metadata import distribution\n\
+             points = distribution({distribution:?}).entry_points\n\
+             [point] = [point for point in points if point.name == {tool:?}]\n\
+             sys.exit(point.load()())\n",
+            packages = folder.join("packages").display().to_string(),
+            distribution = self.distribution,
+            tool = self.tool,
+        );
+        fs::create_dir_all(folder.join("bin"))
+            .and_then(|()| fs::write(&tool, text))
+            .and_then(|()| fs::set_permissions(&tool, Permissions::from_mode(0o755)))
+            .unwrap_or_else(|error| panic!("`{}`: {error}", tool.display()));
         fs::write(&complete, "").unwrap_or_else(|error| panic!("`{}`: {error}", complete.display()));
         folder
     }
@@ -138,6 +154,22 @@ async fn run(command: &mut Command) {
         .unwrap_or_else(|error| panic!("{shown} did not start: {error}"));
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{shown} failed with {}: {words}", output.status);
+}
+
+/// Copies a folder of folders and files.
+fn copy(from: &Path, to: &Path) {
+    let copied = fs::create_dir_all(to).and_then(|()| fs::read_dir(from)).and_then(|entries| {
+        for entry in entries {
+            let (entry, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name())))?;
+            if entry.is_dir() {
+                copy(&entry, &target);
+            } else {
+                fs::copy(&entry, &target)?;
+            }
+        }
+        Ok(())
+    });
+    copied.unwrap_or_else(|error| panic!("`{}` cannot be copied: {error}", from.display()));
 }
 
 /// Holds a lock file until dropped; the system lets go of it if the process dies.

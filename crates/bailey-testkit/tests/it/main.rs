@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what went wrong by stopping")]
 
 mod fixtures;
+mod redis;
 mod starters;
 
 use std::path::Path;
