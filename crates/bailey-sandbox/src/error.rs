@@ -14,6 +14,8 @@ pub enum Layer {
     CgroupLimits,
     /// A user namespace (only when the host is not root).
     UserNamespace,
+    /// The way to the one proxy a tool may use.
+    Network,
     /// Pid, mount, network, ipc, host name and control group namespaces.
     Namespaces,
     /// The read-only root and the plugin's folders in it.
@@ -38,6 +40,10 @@ pub enum Layer {
     Seccomp,
     /// Starting the program itself, inside all walls.
     Program,
+    /// The Docker daemon that is to put up the walls, and its runtime.
+    Daemon,
+    /// The Docker image with the root.
+    Image,
 }
 
 impl Layer {
@@ -47,6 +53,7 @@ impl Layer {
             Self::Launcher => "launcher",
             Self::CgroupLimits => "cgroup limits",
             Self::UserNamespace => "user namespace",
+            Self::Network => "network",
             Self::Namespaces => "namespaces",
             Self::FileSystem => "file system",
             Self::Proc => "proc",
@@ -59,6 +66,8 @@ impl Layer {
             Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
             Self::Program => "program",
+            Self::Daemon => "docker daemon",
+            Self::Image => "docker image",
         }
     }
 
@@ -74,6 +83,7 @@ impl Layer {
                 "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
                  AppArmor's restriction) or run as root"
             }
+            Self::Network => "use a kernel with IPv4 and a loopback device in every network namespace",
             Self::Namespaces => "run as root, or inside a container that may create namespaces",
             Self::FileSystem => {
                 "check that the root is complete and that the folders can be read by other users \
@@ -94,6 +104,8 @@ impl Layer {
             Self::Program => {
                 "check the interpreter in the root; delete the cached root to have it built again"
             }
+            Self::Daemon => "check that the Docker daemon runs (docker version) and is 20.10 or newer",
+            Self::Image => "check that the Docker daemon has room on its disk (docker system df)",
         }
     }
 }
@@ -119,6 +131,11 @@ pub struct LayerError {
 impl LayerError {
     pub(crate) fn new(layer: Layer, reason: impl Into<String>) -> Self {
         Self { layer, reason: reason.into(), hint: layer.hint().to_owned() }
+    }
+
+    /// The same with better advice.
+    pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: hint.into(), ..self }
     }
 }
 

@@ -30,18 +30,33 @@ impl fmt::Display for Exit {
         match *self {
             Self::Code(0) => write!(formatter, "ended normally"),
             Self::Code(code) => write!(formatter, "ended with code {code}"),
-            Self::Signal(9) => write!(formatter, "killed (signal 9)"),
-            Self::Signal(11) => write!(formatter, "crashed (signal 11, invalid memory access)"),
-            Self::Signal(31) => {
-                write!(formatter, "killed for a system call of a foreign architecture (signal 31)")
-            }
-            Self::Signal(signal) => write!(formatter, "ended by signal {signal}"),
+            Self::Signal(signal) => match meaning(signal) {
+                Some((verb, meaning)) => write!(formatter, "{verb} (signal {signal}, {meaning})"),
+                None => write!(formatter, "ended by signal {signal}"),
+            },
             Self::OutOfMemory { limit_bytes } => {
                 write!(formatter, "memory: reached {}", Bytes(limit_bytes))
             }
             Self::Unknown => write!(formatter, "ended, and how is not known"),
         }
     }
+}
+
+/// What ended a process, in the words of its author, for the signals that say something.
+fn meaning(signal: i32) -> Option<(&'static str, &'static str)> {
+    Some(match signal {
+        libc::SIGKILL => ("killed", "by the host"),
+        libc::SIGTERM => ("ended", "by the host"),
+        libc::SIGSEGV => ("crashed", "invalid memory access"),
+        libc::SIGBUS => ("crashed", "memory that is not there"),
+        libc::SIGILL => ("crashed", "invalid instruction"),
+        libc::SIGFPE => ("crashed", "impossible arithmetic"),
+        libc::SIGABRT => ("crashed", "it gave up by itself"),
+        libc::SIGPIPE => ("ended", "nobody reads what it writes"),
+        libc::SIGXCPU => ("killed", "processor time"),
+        libc::SIGSYS => ("killed", "a system call of a foreign architecture"),
+        _ => return None,
+    })
 }
 
 struct Bytes(u64);
@@ -55,5 +70,25 @@ impl fmt::Display for Bytes {
             }
         }
         write!(formatter, "{} bytes", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_sentence_with_its_numbers() {
+        for (exit, sentence) in [
+            (Exit::Code(0), "ended normally"),
+            (Exit::Code(3), "ended with code 3"),
+            (Exit::Signal(9), "killed (signal 9, by the host)"),
+            (Exit::Signal(11), "crashed (signal 11, invalid memory access)"),
+            (Exit::Signal(31), "killed (signal 31, a system call of a foreign architecture)"),
+            (Exit::Signal(40), "ended by signal 40"),
+            (Exit::OutOfMemory { limit_bytes: 128 << 20 }, "memory: reached 128 MiB"),
+        ] {
+            assert_eq!(exit.to_string(), sentence);
+        }
     }
 }

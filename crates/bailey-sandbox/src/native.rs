@@ -53,7 +53,8 @@ impl NativeSandbox {
     }
 }
 
-fn prepare(config: NativeConfig) -> Result<Workshop, LayerError> {
+/// Finds the control groups and clears what dead hosts left behind. Blocking.
+pub(crate) fn prepare(config: NativeConfig) -> Result<Workshop, LayerError> {
     let hierarchy = cgroup::find(&config.cgroup_parent)?;
     let swept = cgroup::sweep(&hierarchy);
     if swept > 0 {

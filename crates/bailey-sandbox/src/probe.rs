@@ -7,19 +7,21 @@ use tokio::io::AsyncReadExt;
 use crate::{
     error::{Layer, LayerError, SpawnError},
     native::NativeSandbox,
+    process::Process,
+    sandbox::Sandbox,
     spec::ProcessSpec,
 };
 
 /// How long the small program may take.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Most that is read from it.
-const OUTPUT_BYTES: u64 = 16 * 1024;
+const OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// Prints the kernel's account of the process. No site packages, no plugin.
-const PROGRAM: &str = "print(open('/proc/self/status').read())";
+pub(crate) const PROGRAM: &str = "print(open('/proc/self/status').read())";
 
 /// What the account must contain, and which wall it proves.
-const PROOFS: &[(Layer, &str, &str)] = &[
+pub(crate) const PROOFS: &[(Layer, &str, &str)] = &[
     (Layer::Seccomp, "Seccomp:", "2"),
     (Layer::NoNewPrivileges, "NoNewPrivs:", "1"),
     (Layer::Capabilities, "CapPrm:", "0000000000000000"),
@@ -33,10 +35,25 @@ const PROOFS: &[(Layer, &str, &str)] = &[
 
 /// Runs the program and checks every proof. `root` offers its empty folder as the plugin's.
 pub(crate) async fn run(sandbox: &NativeSandbox, root: &Path) -> Result<(), LayerError> {
+    check(&ask(&Sandbox::Native(sandbox.clone()), root, PROGRAM).await?, PROOFS)
+}
+
+/// What a small program says from inside a sandbox.
+pub(crate) async fn ask(sandbox: &Sandbox, root: &Path, program: &str) -> Result<String, LayerError> {
     let mut spec = ProcessSpec::python_plugin("probe", root.join("plugin"), None);
-    spec.arguments = ["-I", "-S", "-c", PROGRAM].map(Into::into).to_vec();
+    spec.arguments = ["-I", "-S", "-c", program].map(Into::into).to_vec();
+    hear(sandbox.spawn(spec).await).await
+}
+
+/// Reads the account of a process that prints it, and checks every proof.
+pub(crate) async fn examine(spawned: Result<Process, SpawnError>) -> Result<(), LayerError> {
+    check(&hear(spawned).await?, PROOFS)
+}
+
+/// All a process says until its end.
+async fn hear(spawned: Result<Process, SpawnError>) -> Result<String, LayerError> {
     let failed = |reason: String| LayerError::new(Layer::Program, reason);
-    let mut process = match sandbox.spawn(spec).await {
+    let mut process = match spawned {
         Ok(process) => process,
         Err(SpawnError::Layer(error)) => return Err(error),
         Err(other) => return Err(LayerError::new(Layer::Launcher, other.to_string())),
@@ -56,11 +73,11 @@ pub(crate) async fn run(sandbox: &NativeSandbox, root: &Path) -> Result<(), Laye
     if !exit.success() {
         return Err(failed(format!("the trial program {exit}: {}", errors.trim())));
     }
-    check(&account)
+    Ok(account)
 }
 
-fn check(account: &str) -> Result<(), LayerError> {
-    for &(layer, name, wanted) in PROOFS {
+pub(crate) fn check(account: &str, proofs: &[(Layer, &str, &str)]) -> Result<(), LayerError> {
+    for &(layer, name, wanted) in proofs {
         let found = account.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         // An ordinary user's further groups stay: only root may give them up.
         let exempt = name == "Groups:" && !rustix::process::geteuid().is_root();
@@ -79,9 +96,9 @@ mod tests {
     #[test]
     fn a_missing_wall_is_named() {
         let good: String = PROOFS.iter().map(|(_, name, value)| format!("{name}\t{value}\n")).collect();
-        assert!(check(&good).is_ok());
-        let error = check(&good.replace("Seccomp:\t2", "Seccomp:\t0")).unwrap_err();
+        assert!(check(&good, PROOFS).is_ok());
+        let error = check(&good.replace("Seccomp:\t2", "Seccomp:\t0"), PROOFS).unwrap_err();
         assert_eq!(error.layer, Layer::Seccomp);
-        assert!(check("").is_err());
+        assert!(check("", PROOFS).is_err());
     }
 }

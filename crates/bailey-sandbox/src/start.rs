@@ -3,15 +3,22 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
+    mem::MaybeUninit,
     net::Shutdown,
-    os::{fd::AsRawFd, unix::net::UnixStream, unix::process::CommandExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
     path::{Path, PathBuf},
     process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use rustix::process::{Pid, PidfdFlags};
+use rustix::{
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags},
+    process::{Pid, PidfdFlags},
+};
 
 use crate::{
     cgroup::{Group, Hierarchy, owner_mark},
@@ -60,21 +67,17 @@ pub(crate) fn start(workshop: &Workshop, spec: &ProcessSpec) -> Result<Started, 
     let packages_dir = spec.packages_dir.as_deref().map(|path| folder(&label, path)).transpose()?;
 
     let mut remains = Remains::new(&label);
-    let identity = if rustix::process::geteuid().is_root() {
-        let lease = workshop
-            .identities
-            .take()
-            .ok_or(SpawnError::OutOfIdentities { count: workshop.identities.count() })?;
-        let id = lease.id;
-        remains.lease = Some(lease);
-        Identity::Own(id)
-    } else {
-        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-        Identity::Namespace { uid: uid.as_raw(), gid: gid.as_raw() }
+    let identity = match Identity::of_ordinary_user() {
+        Some(identity) => identity,
+        None => {
+            let count = workshop.identities.count();
+            let lease = workshop.identities.take().ok_or(SpawnError::OutOfIdentities { count })?;
+            let id = lease.id;
+            remains.lease = Some(lease);
+            Identity::Own(id)
+        }
     };
-    let number = STARTS.fetch_add(1, Ordering::Relaxed);
-    let group =
-        Group::create(&workshop.hierarchy, &format!("{}-{number}-{label}", owner_mark()), &spec.limits)?;
+    let group = group(workshop, &label, &spec.limits)?;
     let cgroup_files = group.join_files();
     remains.group = Some(group);
 
@@ -89,12 +92,26 @@ pub(crate) fn start(workshop: &Workshop, spec: &ProcessSpec) -> Result<Started, 
         environment: spec.full_environment(),
         plugin_dir,
         packages_dir,
+        tool: None,
         limits: spec.limits.clone(),
+        survey: false,
     };
-    launch(workshop, &plan, remains)
+    launch(workshop, &plan, remains, &mut None)
 }
 
-fn launch(workshop: &Workshop, plan: &Plan, mut remains: Remains) -> Result<Started, SpawnError> {
+/// A new control group of this host's.
+pub(crate) fn group(workshop: &Workshop, label: &str, limits: &Limits) -> Result<Group, LayerError> {
+    let number = STARTS.fetch_add(1, Ordering::Relaxed);
+    Group::create(&workshop.hierarchy, &format!("{}-{number}-{label}", owner_mark()), limits)
+}
+
+/// Starts the launcher with a plan. `listener` is filled if the plan makes one.
+pub(crate) fn launch(
+    workshop: &Workshop,
+    plan: &Plan,
+    mut remains: Remains,
+    listener: &mut Option<OwnedFd>,
+) -> Result<Started, SpawnError> {
     let label = remains.label.clone();
     let host = |attempt: &'static str| {
         let label = label.clone();
@@ -110,16 +127,14 @@ fn launch(workshop: &Workshop, plan: &Plan, mut remains: Remains) -> Result<Star
             reason: format!("its description is larger than {PLAN_BYTES} bytes"),
         });
     }
-    let (mut control, theirs) = UnixStream::pair().map_err(host("cannot make the control socket"))?;
-    control.set_read_timeout(Some(DEADLINE)).map_err(host("cannot set a deadline"))?;
-    control.set_write_timeout(Some(DEADLINE)).map_err(host("cannot set a deadline"))?;
+    let (mut control, theirs) = control_socket().map_err(host("cannot make the control socket"))?;
 
     let launcher = &workshop.config.launcher;
     let mut child = spawner::spawn(command(launcher, &theirs)).map_err(|error| {
         LayerError::new(Layer::Launcher, format!("cannot start {}: {error}", launcher.program.display()))
     })?;
     drop(theirs);
-    let outcome = converse(&mut control, &plan_text, &mut remains);
+    let outcome = converse(&mut control, &plan_text, &mut remains, listener);
     drop(control);
     if outcome.is_err() {
         let _already_gone = child.kill();
@@ -131,8 +146,16 @@ fn launch(workshop: &Workshop, plan: &Plan, mut remains: Remains) -> Result<Star
     Ok(Started { pid, stdin, stdout, stderr, limits: plan.limits.clone(), remains })
 }
 
+/// The host's end, with deadlines, and the launcher's.
+pub(crate) fn control_socket() -> io::Result<(UnixStream, UnixStream)> {
+    let (control, theirs) = UnixStream::pair()?;
+    control.set_read_timeout(Some(DEADLINE))?;
+    control.set_write_timeout(Some(DEADLINE))?;
+    Ok((control, theirs))
+}
+
 #[expect(clippy::disallowed_methods, reason = "starting processes is what this crate is for")]
-fn command(launcher: &crate::config::Launcher, control: &UnixStream) -> Command {
+pub(crate) fn command(launcher: &crate::config::Launcher, control: &UnixStream) -> Command {
     let descriptor = control.as_raw_fd();
     let mut command = Command::new(&launcher.program);
     command
@@ -158,7 +181,7 @@ fn command(launcher: &crate::config::Launcher, control: &UnixStream) -> Command 
 }
 
 /// What went wrong while talking with the launcher.
-enum Trouble {
+pub(crate) enum Trouble {
     Silent,
     Layer(Layer, String),
     Ended,
@@ -177,26 +200,48 @@ impl Trouble {
     }
 }
 
-/// Sends the plan and hears the reports until the socket closes. Returns the process's pid.
-fn converse(control: &mut UnixStream, plan: &[u8], remains: &mut Remains) -> Result<u32, Trouble> {
+/// Sends the plan and hears the reports until the socket closes.
+pub(crate) fn reports<'a>(
+    control: &'a mut UnixStream,
+    plan: &[u8],
+    listener: &'a mut Option<OwnedFd>,
+) -> impl Iterator<Item = Result<Report, Trouble>> + 'a {
     // A launcher that ended early shows in its reports, or in their absence.
     let _reports_tell = control.write_all(plan).and_then(|()| control.shutdown(Shutdown::Write));
-    let mut pid = None;
-    let mut failure = None;
-    for line in BufReader::new(Read::take(&*control, REPORT_BYTES)).lines() {
+    let reports = Reports { control, descriptor: listener };
+    BufReader::new(reports.take(REPORT_BYTES)).lines().map(|line| {
         let line = line.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::Silent,
             _ => Trouble::Ended,
         })?;
-        match serde_json::from_str(&line) {
-            Ok(Report::Child(child)) => {
-                // Our own child and not collected yet, so the number cannot be anyone else's.
-                let child = Pid::from_raw(child).ok_or(Trouble::Ended)?;
-                remains.process = rustix::process::pidfd_open(child, PidfdFlags::empty()).ok();
-                pid = Some(child.as_raw_nonzero().get().cast_unsigned());
+        serde_json::from_str(&line).map_err(|_| Trouble::Ended)
+    })
+}
+
+/// A handle of the child that the launcher reports.
+pub(crate) fn hold(child: i32) -> Option<OwnedFd> {
+    // Our own child and not collected yet, so the number cannot be anyone else's.
+    rustix::process::pidfd_open(Pid::from_raw(child)?, PidfdFlags::empty()).ok()
+}
+
+/// Hears whether the walls are up. Returns the process's pid.
+fn converse(
+    control: &mut UnixStream,
+    plan: &[u8],
+    remains: &mut Remains,
+    listener: &mut Option<OwnedFd>,
+) -> Result<u32, Trouble> {
+    let mut pid = None;
+    let mut failure = None;
+    for report in reports(control, plan, listener) {
+        match report? {
+            Report::Child(child) => {
+                remains.process = hold(child);
+                pid = Some(child.cast_unsigned());
             }
-            Ok(Report::Failed(layer, _, reason)) => failure = failure.or(Some(Trouble::Layer(layer, reason))),
-            Err(_) => return Err(Trouble::Ended),
+            Report::Listener => {} // the socket itself is what counts
+            Report::Failed(layer, _, reason) => failure = failure.or(Some(Trouble::Layer(layer, reason))),
+            Report::Stands(_) => {}
         }
     }
     match (failure, pid) {
@@ -206,8 +251,29 @@ fn converse(control: &mut UnixStream, plan: &[u8], remains: &mut Remains) -> Res
     }
 }
 
+/// Reads the control socket and keeps the descriptor that may come along.
+struct Reports<'a> {
+    control: &'a UnixStream,
+    descriptor: &'a mut Option<OwnedFd>,
+}
+
+impl Read for Reports<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut beside = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [io::IoSliceMut::new(buffer)];
+        let got = rustix::net::recvmsg(self.control, &mut parts, &mut beside, RecvFlags::CMSG_CLOEXEC)?;
+        for message in beside.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                descriptors.for_each(|descriptor| *self.descriptor = Some(descriptor));
+            }
+        }
+        Ok(got.bytes)
+    }
+}
+
 /// The folder's real path, or why it cannot be used.
-fn folder(label: &str, path: &Path) -> Result<PathBuf, SpawnError> {
+pub(crate) fn folder(label: &str, path: &Path) -> Result<PathBuf, SpawnError> {
     let failed = |source| SpawnError::Folder { label: label.to_owned(), path: path.to_owned(), source };
     let real = std::fs::canonicalize(path).map_err(failed)?;
     if real.is_dir() { Ok(real) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }

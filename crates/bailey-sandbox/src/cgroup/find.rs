@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CONTROLLERS, Hierarchy};
+use super::{CONTROLLERS, Hierarchy, MemoryFiles, group::shares};
 use crate::{
     config::CgroupParent,
     error::{Layer, LayerError},
+    limits::ALL_CPU_WEIGHT,
 };
 
 /// Name of our folder when we choose it ourselves.
@@ -18,6 +19,8 @@ const HOST_FOLDER: &str = "bailey-host";
 
 /// One mounted hierarchy.
 struct Mount {
+    /// The group that is seen at the point; not `/` in some containers.
+    root: PathBuf,
     point: PathBuf,
     version2: bool,
     /// Controllers of a version 1 mount.
@@ -48,13 +51,14 @@ fn missing(reason: String) -> LayerError {
 /// Parses one line of mountinfo; `None` unless it is a control group mount.
 fn parse_mount(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
-    let point = PathBuf::from(left.split(' ').nth(4)?);
+    let mut left = left.split(' ').skip(3).map(PathBuf::from);
+    let (root, point) = (left.next()?, left.next()?);
     let mut right = right.split(' ');
     let kind = right.next()?;
     let options = right.nth(1).unwrap_or("").split(',').map(str::to_owned).collect();
     match kind {
-        "cgroup2" => Some(Mount { point, version2: true, options }),
-        "cgroup" => Some(Mount { point, version2: false, options }),
+        "cgroup2" => Some(Mount { root, point, version2: true, options }),
+        "cgroup" => Some(Mount { root, point, version2: false, options }),
         _ => None,
     }
 }
@@ -100,7 +104,16 @@ fn below(group: &Path) -> Result<Hierarchy, String> {
     make(&parent)?;
     enable(&parent)?;
     usable(&parent)?;
+    weigh(&parent.join("cpu.weight"), ALL_CPU_WEIGHT);
     Ok(Hierarchy::Version2 { parent })
+}
+
+/// Lets Bailey itself go before its plugins when processors are short. No wall depends on it, and not every
+/// machine allows it.
+fn weigh(file: &Path, weight: u64) {
+    if let Err(reason) = write(file, &weight.to_string()) {
+        tracing::debug!("plugins weigh as much as Bailey itself: {reason}");
+    }
 }
 
 /// Hands the controllers on to the groups inside.
@@ -125,6 +138,9 @@ fn version1(mounts: &[Mount], parent: &CgroupParent) -> Result<Hierarchy, String
             CgroupParent::Auto => {
                 let folder = mount.point.join(OWN_FOLDER);
                 make(&folder)?;
+                if controller == "cpu" {
+                    weigh(&folder.join("cpu.shares"), shares(ALL_CPU_WEIGHT));
+                }
                 folder
             }
         };
@@ -132,6 +148,48 @@ fn version1(mounts: &[Mount], parent: &CgroupParent) -> Result<Hierarchy, String
         Ok(folder)
     };
     Ok(Hierarchy::Version1 { memory: folder("memory")?, pids: folder("pids")?, cpu: folder("cpu")? })
+}
+
+/// Where a process's group of one controller lies, whoever made it, in each hierarchy that may have the
+/// controller.
+pub(crate) fn places_of(pid: u32, controller: &str) -> Vec<Place> {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let groups = read(&format!("/proc/{pid}/cgroup"));
+    let mounts: Vec<Mount> = read("/proc/self/mountinfo").lines().filter_map(parse_mount).collect();
+    groups.lines().flat_map(|line| places(line, &mounts, controller)).collect()
+}
+
+/// A group's folder, and the topmost one of its hierarchy that is to be seen.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    pub(crate) top: PathBuf,
+    version2: bool,
+}
+
+/// Those of one line of a process's groups: number, controllers, path.
+fn places(line: &str, mounts: &[Mount], controller: &str) -> Vec<Place> {
+    let mut words = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(group)) = (words.next(), words.next()) else { return Vec::new() };
+    let version2 = controllers.is_empty();
+    if !version2 && !controllers.split(',').any(|name| name == controller) {
+        return Vec::new();
+    }
+    let holds = |mount: &&Mount| {
+        mount.version2 == version2 && (version2 || mount.options.iter().any(|name| name == controller))
+    };
+    let place = |mount: &Mount| {
+        let below = Path::new(group).strip_prefix(&mount.root).ok()?;
+        Some(Place { folder: mount.point.join(below), top: mount.point.clone(), version2 })
+    };
+    mounts.iter().filter(holds).filter_map(place).collect()
+}
+
+/// Where the memory of a process can be measured whose group others made; `None` if it is not to be seen.
+pub(crate) fn memory_of(pid: u32) -> Option<MemoryFiles> {
+    let places = places_of(pid, "memory").into_iter();
+    let mut files = places.map(|place| MemoryFiles::of(&place.folder, place.version2));
+    files.find(|files| files.bytes().is_some()) // one without the controller has no such files
 }
 
 /// Proves that groups can be made here.
@@ -176,7 +234,29 @@ mod tests {
         let first = parse_mount("33 24 0:29 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu,cpuacct")
             .unwrap();
         assert!(!first.version2 && first.options.contains(&"cpu".to_owned()));
+        let part = parse_mount("30 24 0:26 /docker/a /sys/fs/cgroup rw - cgroup2 cgroup2 rw").unwrap();
+        assert_eq!(part.root, PathBuf::from("/docker/a"));
         assert!(parse_mount("22 1 0:21 / /proc rw - proc proc rw").is_none());
         assert!(parse_mount("nonsense").is_none());
+    }
+
+    #[test]
+    fn a_group_is_found_below_the_mount_that_shows_it() {
+        let mounts: Vec<Mount> = [
+            "30 24 0:26 /docker/a /second rw - cgroup2 cgroup2 rw",
+            "33 24 0:29 / /first rw - cgroup cgroup rw,cpu,cpuacct",
+        ]
+        .into_iter()
+        .filter_map(parse_mount)
+        .collect();
+        let found = |line, controller| {
+            let places = places(line, &mounts, controller).into_iter();
+            places.map(|place| place.folder.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("0::/docker/a/inner", "memory"), ["/second/inner"]);
+        assert_eq!(found("0::/docker/b", "memory"), [""; 0], "not to be seen");
+        assert_eq!(found("4:cpu,cpuacct:/x/y", "cpu"), ["/first/x/y"]);
+        assert_eq!(found("4:cpu,cpuacct:/x/y", "memory"), [""; 0]);
+        assert_eq!(found("4:memory:/x:y", "memory"), [""; 0], "not mounted");
     }
 }

@@ -27,6 +27,36 @@ enum Kind {
     Version1 { memory: PathBuf, pids: PathBuf, cpu: PathBuf },
 }
 
+/// Where the kernel says how much memory a group takes.
+#[derive(Debug, Clone)]
+pub(crate) struct MemoryFiles {
+    usage: PathBuf,
+    details: PathBuf,
+    /// The line of `details` with the file pages not used lately.
+    reclaimable: &'static str,
+}
+
+impl MemoryFiles {
+    /// Of a group by its folder.
+    pub(super) fn of(folder: &Path, version2: bool) -> Self {
+        let (usage, reclaimable) = if version2 {
+            ("memory.current", "inactive_file")
+        } else {
+            ("memory.usage_in_bytes", "total_inactive_file")
+        };
+        Self { usage: folder.join(usage), details: folder.join("memory.stat"), reclaimable }
+    }
+
+    /// Bytes in use without file pages not used lately; `None` when the group is gone.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let usage: u64 = fs::read_to_string(&self.usage).ok()?.trim().parse().ok()?;
+        let details = fs::read_to_string(&self.details).ok()?;
+        let line = details.lines().find_map(|line| line.strip_prefix(self.reclaimable)?.strip_prefix(' '));
+        let reclaimable = line.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        Some(usage.saturating_sub(reclaimable))
+    }
+}
+
 impl Group {
     /// Makes the group with memory and thread limits. The processor limit comes with
     /// [`Group::limit_processor`], so that it does not slow the start.
@@ -58,9 +88,11 @@ impl Group {
                     write(&folder.join("memory.swap.max"), 0)?; // absent when the kernel has no swap
                 }
                 write(&folder.join("memory.oom.group"), 1)?;
+                write(&folder.join("cpu.weight"), limits.cpu_weight)?;
                 write(&folder.join("pids.max"), limits.pids)
             }
-            Kind::Version1 { memory, pids, .. } => {
+            Kind::Version1 { memory, pids, cpu } => {
+                write(&cpu.join("cpu.shares"), shares(limits.cpu_weight))?;
                 write(&memory.join("memory.limit_in_bytes"), limits.memory_bytes)?;
                 let with_swap = memory.join("memory.memsw.limit_in_bytes");
                 if with_swap.exists() {
@@ -98,14 +130,43 @@ impl Group {
         self.folders().into_iter().map(|folder| folder.join(name)).collect()
     }
 
+    /// Where its memory can be measured.
+    pub(crate) fn memory_files(&self) -> MemoryFiles {
+        match &self.kind {
+            Kind::Version2(folder) => MemoryFiles::of(folder, true),
+            Kind::Version1 { memory, .. } => MemoryFiles::of(memory, false),
+        }
+    }
+
     /// How often the kernel killed in this group because of its memory limit.
     pub(crate) fn memory_kills(&self) -> u64 {
         let file = match &self.kind {
             Kind::Version2(folder) => folder.join("memory.events"),
             Kind::Version1 { memory, .. } => memory.join("memory.oom_control"),
         };
-        let text = fs::read_to_string(file).unwrap_or_default();
-        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok()).unwrap_or(0)
+        counter(&file, "oom_kill").unwrap_or(0)
+    }
+
+    /// The limits that were met without anyone being ended, as sentences for the administrator that begin
+    /// with a verb. The process itself heard of the threads (`EAGAIN`), and felt the processor.
+    pub(crate) fn strains(&self, limits: &Limits) -> Vec<String> {
+        let (pids, cpu) = match &self.kind {
+            Kind::Version2(folder) => (folder, folder),
+            Kind::Version1 { pids, cpu, .. } => (pids, cpu),
+        };
+        let mut strains = Vec::new();
+        if let Some(refused @ 1..) = counter(&pids.join("pids.events"), "max") {
+            strains.push(format!("was refused a thread {refused} times: it had reached {}", limits.pids));
+        }
+        let stat = cpu.join("cpu.stat");
+        let waited = counter(&stat, "throttled_usec")
+            .or_else(|| counter(&stat, "throttled_time").map(|nanoseconds| nanoseconds / 1000));
+        if let Some(waited) =
+            waited.map(|microseconds| microseconds / 1_000_000).filter(|seconds| *seconds > 0)
+        {
+            strains.push(format!("waited {waited} s for more than {} % of a processor", limits.cpu_percent));
+        }
+        strains
     }
 
     /// Sends SIGKILL to everything in the group.
@@ -130,6 +191,11 @@ impl Group {
             }
         }
     }
+}
+
+/// A weight of version 2 (100 is usual) in version 1's unit (1024 is usual).
+pub(crate) fn shares(weight: u64) -> u64 {
+    (weight * 1024 / 100).max(2)
 }
 
 /// Pause between two looks at a group that is not empty yet.
@@ -172,6 +238,12 @@ fn kill_members<P: AsRef<Path>>(folders: &[P]) {
     }
 }
 
+/// A number of a file that has a name and a number a line.
+fn counter(file: &Path, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
 fn write(file: &Path, value: impl ToString) -> Result<(), LayerError> {
     let value = value.to_string();
     fs::write(file, &value)
@@ -197,9 +269,25 @@ mod tests {
         assert_eq!(read("memory.max"), "134217728");
         assert_eq!(read("memory.oom.group"), "1");
         assert_eq!(read("pids.max"), "64");
+        assert_eq!(read("cpu.weight"), "100");
         assert_eq!(read("cpu.max"), "50000 100000");
         fs::write(parent.path().join("one/memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
         assert_eq!(group.memory_kills(), 1);
+        fs::write(parent.path().join("one/pids.events"), "max 3\n").unwrap();
+        fs::write(parent.path().join("one/cpu.stat"), "nr_throttled 40\nthrottled_usec 2500000\n").unwrap();
+        assert_eq!(
+            group.strains(&Limits::default()),
+            [
+                "was refused a thread 3 times: it had reached 64",
+                "waited 2 s for more than 50 % of a processor"
+            ]
+        );
+        // Version 1 counts the time in nanoseconds.
+        fs::write(parent.path().join("one/cpu.stat"), "nr_throttled 40\nthrottled_time 999000000\n").unwrap();
+        assert_eq!(group.strains(&Limits::default()).len(), 1);
+        fs::write(parent.path().join("one/memory.current"), "9000\n").unwrap();
+        fs::write(parent.path().join("one/memory.stat"), "anon 5\ninactive_file 1000\n").unwrap();
+        assert_eq!(group.memory_files().bytes(), Some(8000));
         assert_eq!(group.join_files(), [parent.path().join("one/cgroup.procs")]);
     }
 }

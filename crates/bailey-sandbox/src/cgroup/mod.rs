@@ -7,9 +7,9 @@ mod sweep;
 
 use std::path::PathBuf;
 
-pub(crate) use find::find;
-pub(crate) use group::Group;
-pub(crate) use sweep::{owner_mark, sweep};
+pub(crate) use find::{find, memory_of, places_of};
+pub(crate) use group::{Group, MemoryFiles, shares};
+pub(crate) use sweep::{is_stale, owner_mark, sweep};
 
 /// The controllers we need.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];

@@ -30,19 +30,24 @@ pub(crate) fn sweep(hierarchy: &Hierarchy) -> usize {
     removed
 }
 
-/// Whether a group's name says that its host no longer runs.
-fn is_stale(name: &str) -> bool {
+/// Whether a name that begins with an owner's mark says that this host no longer runs.
+pub(crate) fn is_stale(name: &str) -> bool {
     let mut words = name.split('-');
     let (Some(pid), Some(started)) = (words.next(), words.next()) else { return false };
     let (Ok(pid), Ok(started)) = (pid.parse::<u32>(), started.parse::<u64>()) else { return false };
     start_time(pid) != Some(started)
 }
 
-/// When a process started, in clock ticks since boot.
+/// When a process started, in clock ticks since boot. One that has ended and only waits to be
+/// collected does not run any more.
 fn start_time(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may contain anything; the start time is the 20th word after it.
-    text.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let words = text.rsplit_once(')')?.1;
+    if words.trim_start().starts_with(['Z', 'X']) {
+        return None;
+    }
+    words.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]

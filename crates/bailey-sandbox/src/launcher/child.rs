@@ -6,6 +6,7 @@ use std::{
     ffi::{CString, OsString},
     fs::File,
     os::{fd::AsRawFd, unix::net::UnixStream},
+    path::Path,
 };
 
 use rustix::{
@@ -13,19 +14,30 @@ use rustix::{
     thread::UnshareFlags,
 };
 
-use super::{Attempt, Failure, Identity, Plan, file_system, land, privileges, system};
-use crate::{error::Layer, seccomp_table, spec::PLUGIN_MOUNT};
+use super::{Attempt, Failure, Identity, Plan, file_system, land, privileges, system, tool};
+use crate::{
+    error::Layer,
+    seccomp_table::{self, Execution},
+    spec::PLUGIN_MOUNT,
+};
 
 /// Puts up the walls and executes the program. Returns only on failure.
 pub(super) fn become_process(plan: &Plan, control: &UnixStream) -> Result<Infallible, Failure> {
-    let filters = seccomp_table::compile(exec_descriptor(plan))
+    let filters = match &plan.tool {
+        None => seccomp_table::compile(Execution::OfDescriptor(exec_descriptor(plan))),
+        Some(_) => seccomp_table::compile_tool(exec_descriptor(plan)),
+    };
+    let filters = filters
         .map_err(|error| Failure::new(Layer::Seccomp, format!("cannot compile the filter: {error}")))?;
     let arguments = program_arguments(plan)?;
     let environment = program_environment(plan)?;
 
     join_cgroups(plan)?; // before the cgroup namespace, whose root is then our own group
     enter_namespaces()?;
-    file_system::enter_root(plan)?;
+    match &plan.tool {
+        None => file_system::enter_root(plan)?,
+        Some(tool) => tool::enter(plan, tool, control)?,
+    }
     // By place only: the file itself cannot be read, see `root`.
     let interpreter = rustix::fs::open(&plan.interpreter, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map(File::from)
@@ -39,8 +51,10 @@ pub(super) fn become_process(plan: &Plan, control: &UnixStream) -> Result<Infall
     }
     privileges::drop_capabilities()?;
     privileges::forbid_new_privileges()?;
-    rustix::process::chdir(PLUGIN_MOUNT).attempt(Layer::FileSystem, || {
-        format!("the plugin folder {} cannot be entered", plan.plugin_dir.display())
+    let folder = plan.tool.as_ref().map_or(Path::new(PLUGIN_MOUNT), |tool| &tool.folder);
+    rustix::process::chdir(folder).attempt(Layer::FileSystem, || match &plan.tool {
+        None => format!("the plugin folder {} cannot be entered", plan.plugin_dir.display()),
+        Some(_) => format!("the folder {} cannot be entered", folder.display()),
     })?;
     rustix::process::setsid().attempt(Layer::Namespaces, || "cannot start a session".to_owned())?;
     system::die_with_parent()?;
@@ -49,11 +63,18 @@ pub(super) fn become_process(plan: &Plan, control: &UnixStream) -> Result<Infall
     }
     system::close_all_on_exec()?;
 
-    land::restrict(plan)?;
+    match &plan.tool {
+        None => land::restrict(plan)?,
+        Some(tool) => tool::restrict(plan, tool)?,
+    }
     filters
         .install()
         .map_err(|error| Failure::new(Layer::Seccomp, format!("cannot install the filter: {error}")))?;
-    let error = system::execute_descriptor(exec_descriptor(plan), &arguments, &environment);
+    let error = match &plan.tool {
+        None => system::execute_descriptor(exec_descriptor(plan), &arguments, &environment),
+        // By name: it may be a script, whose interpreter must be able to find it.
+        Some(_) => system::execute(&plan.interpreter, &arguments, &environment),
+    };
     Err::<Infallible, _>(error)
         .attempt(Layer::Program, || format!("cannot execute {}", plan.interpreter.display()))
 }
@@ -61,11 +82,11 @@ pub(super) fn become_process(plan: &Plan, control: &UnixStream) -> Result<Infall
 /// The one descriptor that may be executed. Its number is above the process's own limit, so once
 /// it is closed by the execution nothing can ever be opened there again: the filter that allows
 /// executing only this number thereby forbids every later execution.
-fn exec_descriptor(plan: &Plan) -> i32 {
+pub(super) fn exec_descriptor(plan: &Plan) -> i32 {
     i32::try_from(plan.limits.open_files).unwrap_or(i32::MAX - 1) + 1
 }
 
-fn hold_program(program: File, number: i32) -> Result<(), Failure> {
+pub(super) fn hold_program(program: File, number: i32) -> Result<(), Failure> {
     let needed = u64::try_from(number).unwrap_or(u64::MAX).saturating_add(1);
     system::allow_descriptors(needed)
         .attempt(Layer::ResourceLimits, || format!("cannot have {needed} open files"))?;
@@ -73,7 +94,7 @@ fn hold_program(program: File, number: i32) -> Result<(), Failure> {
         .attempt(Layer::Program, || "cannot hold the interpreter open".to_owned())
 }
 
-fn join_cgroups(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn join_cgroups(plan: &Plan) -> Result<(), Failure> {
     for file in &plan.cgroup_files {
         std::fs::write(file, "0")
             .attempt(Layer::CgroupLimits, || format!("cannot join {}", file.display()))?;
@@ -81,7 +102,7 @@ fn join_cgroups(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn enter_namespaces() -> Result<(), Failure> {
+pub(super) fn enter_namespaces() -> Result<(), Failure> {
     let spaces = UnshareFlags::NEWNS
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
@@ -96,14 +117,14 @@ fn enter_namespaces() -> Result<(), Failure> {
         .attempt(Layer::Namespaces, || "cannot set the host name".to_owned())
 }
 
-fn program_arguments(plan: &Plan) -> Result<Vec<CString>, Failure> {
+pub(super) fn program_arguments(plan: &Plan) -> Result<Vec<CString>, Failure> {
     std::iter::once(plan.interpreter.as_os_str())
         .chain(plan.arguments.iter().map(OsString::as_os_str))
         .map(|word| system::c_string(word).attempt(Layer::Program, || format!("argument {}", word.display())))
         .collect()
 }
 
-fn program_environment(plan: &Plan) -> Result<Vec<CString>, Failure> {
+pub(super) fn program_environment(plan: &Plan) -> Result<Vec<CString>, Failure> {
     plan.environment
         .iter()
         .map(|(name, value)| {

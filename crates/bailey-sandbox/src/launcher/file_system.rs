@@ -12,19 +12,16 @@ use crate::{
 };
 
 /// Host devices that appear in `/dev`.
-const DEVICES: &[&str] = &["null", "urandom"];
+pub(super) const DEVICES: &[&str] = &["null", "urandom"];
 
-const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
-const NO_PRIVILEGES: u64 = libc::MOUNT_ATTR_NOSUID;
-const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
-const NO_EXECUTION: u64 = libc::MOUNT_ATTR_NOEXEC;
+pub(super) const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY;
+pub(super) const NO_PRIVILEGES: u64 = libc::MOUNT_ATTR_NOSUID;
+pub(super) const NO_DEVICES: u64 = libc::MOUNT_ATTR_NODEV;
+pub(super) const NO_EXECUTION: u64 = libc::MOUNT_ATTR_NOEXEC;
 
 /// Builds the tree and makes it the root. The caller is in a mount namespace of its own.
 pub(super) fn enter_root(plan: &Plan) -> Result<(), Failure> {
-    // Before anything is mounted: nothing of what follows may travel back to the host.
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .attempt(Layer::FileSystem, || "cannot separate the mounts from the host's".to_owned())?;
-
+    separate()?;
     let root = plan.root.as_path();
     bind(Layer::FileSystem, root, root)?;
     bind_folder(&plan.plugin_dir, &inside(root, PLUGIN_MOUNT), NO_EXECUTION)?;
@@ -43,16 +40,22 @@ pub(super) fn enter_root(plan: &Plan) -> Result<(), Failure> {
     swap_root(root)
 }
 
-fn inside(root: &Path, path: &str) -> PathBuf {
+/// Before anything is mounted: nothing of what follows may travel back to the host.
+pub(super) fn separate() -> Result<(), Failure> {
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .attempt(Layer::FileSystem, || "cannot separate the mounts from the host's".to_owned())
+}
+
+pub(super) fn inside(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-fn bind(layer: Layer, source: &Path, target: &Path) -> Result<(), Failure> {
+pub(super) fn bind(layer: Layer, source: &Path, target: &Path) -> Result<(), Failure> {
     rustix::mount::mount_bind(source, target)
         .attempt(layer, || format!("cannot show {} as {}", source.display(), target.display()))
 }
 
-fn restrict(layer: Layer, target: &Path, attributes: u64) -> Result<(), Failure> {
+pub(super) fn restrict(layer: Layer, target: &Path, attributes: u64) -> Result<(), Failure> {
     system::restrict_mount(target, attributes)
         .attempt(layer, || format!("cannot restrict {}", target.display()))
 }
@@ -63,13 +66,13 @@ fn bind_folder(source: &Path, target: &Path, more: u64) -> Result<(), Failure> {
 }
 
 /// Only the process's own folder, nothing of the system: no `/proc/sys`, no other process.
-fn mount_proc(target: &Path) -> Result<(), Failure> {
+pub(super) fn mount_proc(target: &Path) -> Result<(), Failure> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     rustix::mount::mount("proc", target, "proc", flags, c"subset=pid,hidepid=2")
         .attempt(Layer::Proc, || format!("cannot mount proc on {}", target.display()))
 }
 
-fn mount_tmp(plan: &Plan, target: &Path) -> Result<(), Failure> {
+pub(super) fn mount_tmp(plan: &Plan, target: &Path) -> Result<(), Failure> {
     let (uid, gid) = match plan.identity {
         Identity::Own(uid) => (uid, uid),
         Identity::Namespace { uid, gid } => (uid, gid),
@@ -85,7 +88,7 @@ fn mount_tmp(plan: &Plan, target: &Path) -> Result<(), Failure> {
         .attempt(Layer::Tmp, || format!("cannot mount a temporary file system on {}", target.display()))
 }
 
-fn swap_root(root: &Path) -> Result<(), Failure> {
+pub(super) fn swap_root(root: &Path) -> Result<(), Failure> {
     let layer = Layer::FileSystem;
     rustix::process::chdir(root).attempt(layer, || format!("cannot enter {}", root.display()))?;
     // Old and new root on one place: the old one lies on top and is taken away, so there is no

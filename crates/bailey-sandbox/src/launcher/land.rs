@@ -10,12 +10,19 @@ use super::{Failure, Plan};
 use crate::error::Layer;
 
 /// The rules are written for this version; an older kernel applies those it knows.
-const WRITTEN_FOR: ABI = ABI::V7;
+pub(super) const WRITTEN_FOR: ABI = ABI::V7;
+/// The same as a number.
+pub(crate) const NEWEST: u32 = WRITTEN_FOR as u32;
 
 /// Applies the rules to this process and all it becomes.
 pub(super) fn restrict(plan: &Plan) -> Result<(), Failure> {
-    let status = apply(plan)
-        .map_err(|error| Failure::new(Layer::Landlock, format!("cannot apply the rules: {error}")))?;
+    judge(apply(plan))
+}
+
+/// Whether the kernel took the rules.
+pub(super) fn judge(applied: Result<RestrictionStatus, RulesetError>) -> Result<(), Failure> {
+    let status =
+        applied.map_err(|error| Failure::new(Layer::Landlock, format!("cannot apply the rules: {error}")))?;
     if status.ruleset == RulesetStatus::NotEnforced || !status.no_new_privs {
         return Err(Failure::new(Layer::Landlock, "this kernel has no landlock, or it is switched off"));
     }
@@ -42,13 +49,13 @@ fn apply(plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
 }
 
 /// Files, folders and links in `/tmp`; no devices, no sockets, nothing executable.
-fn scratch() -> BitFlags<AccessFs> {
+pub(super) fn scratch() -> BitFlags<AccessFs> {
     make_bitflags!(AccessFs::{
         ReadFile | ReadDir | WriteFile | Truncate | Refer | MakeReg | MakeDir | MakeSym | MakeFifo | RemoveFile | RemoveDir
     })
 }
 
-fn allow(
+pub(super) fn allow(
     ruleset: RulesetCreated,
     path: impl AsRef<std::path::Path>,
     access: BitFlags<AccessFs>,

@@ -15,7 +15,9 @@ mod file_system;
 mod land;
 mod plan;
 mod privileges;
+mod survey;
 mod system;
+mod tool;
 
 use std::{
     io::{Read, Write},
@@ -26,8 +28,10 @@ use std::{
     },
 };
 
-use crate::error::Layer;
-pub(crate) use plan::{Identity, Plan, Report};
+use crate::{docker::watchdog, error::Layer};
+pub(crate) use land::NEWEST as NEWEST_LANDLOCK;
+pub(crate) use plan::{Identity, Plan, Report, ToolPlan};
+pub(crate) use system::landlock_version;
 
 /// First argument that makes a program the launcher.
 pub const ARGUMENT: &str = "sandbox-launcher";
@@ -63,7 +67,8 @@ impl<T, E: Into<std::io::Error>> Attempt<T> for Result<T, E> {
     }
 }
 
-/// Becomes the launcher if the first argument is [`ARGUMENT`], and then never returns. Call it
+/// Becomes the launcher (or the watchdog of a Docker sandbox) if the first argument is [`ARGUMENT`],
+/// and then never returns. Call it
 /// first in `main`, before any thread or runtime.
 pub fn run_if_requested() {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == ARGUMENT) {
@@ -77,6 +82,9 @@ const NO_HOST: i32 = 113;
 const FAILED: i32 = 112;
 
 fn run() -> i32 {
+    if std::env::args_os().nth(2).is_some_and(|argument| argument == watchdog::ARGUMENT) {
+        return watchdog::run(&std::env::args_os().skip(3).collect::<Vec<_>>());
+    }
     let descriptor = std::env::args().nth(2).and_then(|text| text.parse().ok()).unwrap_or(-1);
     if descriptor <= 2 || !system::is_open_socket(descriptor) {
         return NO_HOST; // someone typed the argument by hand
@@ -106,6 +114,9 @@ fn launch(control: &mut UnixStream) -> Result<(), Failure> {
     system::close_on_exec(control.as_raw_fd())?;
     report_panics(control);
     system::reset_signals();
+    if plan.survey {
+        return survey::run(&plan, control);
+    }
     let pipe = system::pipe()?; // holds the child until its user mapping is written
     let child = system::fork_into_pid_namespace(matches!(plan.identity, Identity::Namespace { .. }))?;
     if child == 0 {

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Layer, limits::Limits};
+use crate::{error::Layer, limits::Limits, tool::Shown};
 
 /// Everything the launcher needs to know. The host checked it; the launcher trusts it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,12 +23,29 @@ pub(crate) struct Plan {
     pub(crate) arguments: Vec<OsString>,
     /// The whole environment.
     pub(crate) environment: Vec<(String, String)>,
+    /// Set for a tool of our own (see `tool`) instead of a plugin: the two folders that follow are
+    /// not looked at then.
+    pub(crate) tool: Option<ToolPlan>,
     /// Seen as `/plugin`.
     pub(crate) plugin_dir: PathBuf,
     /// Seen as `/packages`.
     pub(crate) packages_dir: Option<PathBuf>,
     /// What the process may use. Memory, pids and processor are the host's business.
     pub(crate) limits: Limits,
+    /// Whether to go on after a wall that could not be put up and say how each fares, instead of
+    /// refusing at the first.
+    pub(crate) survey: bool,
+}
+
+/// What is different for a tool of our own.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ToolPlan {
+    /// Files and folders of the host that it sees.
+    pub(crate) shown: Vec<Shown>,
+    /// Its working directory, inside.
+    pub(crate) folder: PathBuf,
+    /// The one port of its loopback it may connect to; the host answers there.
+    pub(crate) port: Option<u16>,
 }
 
 /// Who the process will be.
@@ -40,11 +57,23 @@ pub(crate) enum Identity {
     Namespace { uid: u32, gid: u32 },
 }
 
+impl Identity {
+    /// That of an ordinary user's processes; `None` as root, who gives each an id of its own.
+    pub(crate) fn of_ordinary_user() -> Option<Self> {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        (!uid.is_root()).then(|| Self::Namespace { uid: uid.as_raw(), gid: gid.as_raw() })
+    }
+}
+
 /// What the launcher says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
     /// The child exists; its pid as the host sees it.
     Child(i32),
+    /// Beside this line travels the listening socket of the tool's loopback.
+    Listener,
     /// A wall could not be put up: layer, `errno`, sentence.
     Failed(Layer, Option<i32>, String),
+    /// A wall is up. Said in a survey only.
+    Stands(Layer),
 }

@@ -6,27 +6,14 @@ use rustix::{
 };
 
 use super::{Attempt, Failure, system};
-use crate::{error::Layer, limits::Limits};
-
-/// More pending signals than a plugin has use for.
-const PENDING_SIGNALS: u64 = 64;
-/// A second bound on threads, per user; the control group's is the one a plugin meets.
-const PROCESSES_PER_USER: u64 = 256;
+use crate::{
+    error::Layer,
+    limits::{Limits, ResourceLimit, resource_limits},
+};
 
 /// Limits of the process itself. Hard and soft are equal, so none can be raised again.
 pub(super) fn limit_resources(limits: &Limits) -> Result<(), Failure> {
-    let all = [
-        ("open files", libc::RLIMIT_NOFILE, limits.open_files),
-        ("file size", libc::RLIMIT_FSIZE, limits.file_size_bytes),
-        ("core dump", libc::RLIMIT_CORE, 0),
-        ("locked memory", libc::RLIMIT_MEMLOCK, 0),
-        ("message queues", libc::RLIMIT_MSGQUEUE, 0),
-        ("pending signals", libc::RLIMIT_SIGPENDING, PENDING_SIGNALS),
-        ("processes", libc::RLIMIT_NPROC, PROCESSES_PER_USER.max(limits.pids)),
-        ("nice", libc::RLIMIT_NICE, 0),
-        ("realtime priority", libc::RLIMIT_RTPRIO, 0),
-    ];
-    for (name, resource, value) in all {
+    for ResourceLimit { name, resource, value, .. } in resource_limits(limits) {
         system::limit_resource(resource, value)
             .attempt(Layer::ResourceLimits, || format!("cannot set the limit of {name} to {value}"))?;
     }

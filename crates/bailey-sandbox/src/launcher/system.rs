@@ -1,7 +1,7 @@
 //! The system calls of the launcher that have no safe wrapper, each in a function of its own.
 
 use std::{
-    ffi::{CString, OsStr},
+    ffi::{CStr, CString, OsStr},
     fs::File,
     io::{self, Read},
     os::{fd::AsRawFd, unix::ffi::OsStrExt},
@@ -154,9 +154,6 @@ pub(super) fn execute_descriptor(
     arguments: &[CString],
     environment: &[CString],
 ) -> io::Error {
-    let pointers = |words: &[CString]| -> Vec<*const libc::c_char> {
-        words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
-    };
     let (arguments, environment) = (pointers(arguments), pointers(environment));
     // SAFETY: both arrays end with a null pointer, and the strings they point to outlive the call.
     unsafe {
@@ -170,6 +167,35 @@ pub(super) fn execute_descriptor(
         );
     }
     io::Error::last_os_error()
+}
+
+/// Executes the program at a path. Returns only on failure.
+pub(super) fn execute(path: &Path, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let path = match c_string(path.as_os_str()) {
+        Ok(path) => path,
+        Err(error) => return error,
+    };
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both arrays end with a null pointer, and the strings they point to outlive the call.
+    unsafe { libc::execve(path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// The strings as the kernel reads a list of them.
+fn pointers(words: &[CString]) -> Vec<*const libc::c_char> {
+    words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Brings a network interface up.
+pub(super) fn interface_up(socket: &impl AsRawFd, name: &CStr) -> io::Result<()> {
+    // SAFETY: ifreq is plain numbers and a union of such, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.to_bytes()) {
+        *place = byte.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: the request is ours and is only read; its name ends with a zero, being shorter.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }.into()).map(drop)
 }
 
 /// Whether the other end of a socket has been closed.
@@ -210,4 +236,14 @@ pub(super) fn process_control(option: i32, first: u64, second: u64) -> io::Resul
 pub(super) fn c_string(text: &OsStr) -> io::Result<CString> {
     CString::new(text.as_bytes())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "contains a zero byte"))
+}
+
+/// The version of landlock this kernel has, or `None` without it.
+pub(crate) fn landlock_version() -> Option<u32> {
+    const VERSION: libc::c_uint = 1;
+    // SAFETY: with this flag the kernel only answers its version; it reads no memory.
+    let answer = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION)
+    };
+    u32::try_from(answer).ok().filter(|version| *version > 0)
 }

@@ -1,115 +1,53 @@
-//! Escapes. Each file in `attacks/` states what a plugin can do; in the sandbox it must turn out
-//! false (`HELD`), and without a sandbox true (`OPEN`), or the attack itself is broken.
+//! Escapes. Every attack of the catalogue must be held in the sandbox and must succeed without one, or
+//! the attack itself is broken: one that fails everywhere proves nothing.
 
-use std::{
-    net::TcpListener,
-    os::{fd::AsRawFd, unix::net::UnixListener},
-    path::Path,
+use bailey_sandbox::{
+    Exit, Sandbox,
+    escape::{ATTACKS, Bare, Judge, Verdict, attempt_all},
 };
 
-use bailey_sandbox::{Exit, ProcessSpec, Sandbox};
+use crate::fixture::{Plugin, bare, native, run};
 
-use crate::fixture::{Outcome, Plugin, bare, finish, native, readable_folder, run, within};
+/// Attempts at once: enough to keep the processors busy while some wait.
+const AT_ONCE: usize = 6;
 
-/// Things on the host that an attack aims at.
-struct Target {
-    listener: TcpListener,
-    folder: tempfile::TempDir,
-    _socket: UnixListener,
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_is_held_in_the_sandbox() {
+    let sandbox = Sandbox::Native(native().await);
+    let verdicts = attempt_all(&sandbox, ATTACKS, AT_ONCE, |_, _| ()).await;
+    let lost: Vec<String> = verdicts
+        .iter()
+        .filter(|(_, verdict)| !verdict.is_held())
+        .map(|(attack, verdict)| format!("{}: {verdict}", attack.name))
+        .collect();
+    assert_eq!(verdicts.len(), ATTACKS.len());
+    assert!(lost.is_empty(), "{lost:#?}");
 }
 
-impl Target {
-    fn new() -> Self {
-        let folder = readable_folder();
-        std::fs::write(folder.path().join("secret"), "the host's secret").unwrap();
-        let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
-        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap(), folder, _socket }
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attack_succeeds_without_a_sandbox() {
+    let verdicts = attempt_all(&bare(), ATTACKS, AT_ONCE, |_, _| ()).await;
+    let mut odd = Vec::new();
+    for (attack, verdict) in verdicts {
+        let as_it_should = match (attack.bare, &verdict) {
+            (Bare::Open, Verdict::Open(what)) => {
+                // Where the host is the judge, it saw it with its own eyes.
+                matches!(attack.judge, Judge::Answer | Judge::Memory) || what.starts_with("the host saw ")
+            }
+            (Bare::Unprovable(_), verdict) => verdict.is_held(),
+            _ => false,
+        };
+        if !as_it_should {
+            odd.push(format!("{}: {verdict}", attack.name));
+        }
     }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let path = |name: &str| self.folder.path().join(name).display().to_string();
-        vec![
-            ("CANARY_PORT".into(), self.listener.local_addr().unwrap().port().to_string()),
-            ("CANARY_FILE".into(), path("secret")),
-            ("CANARY_SOCKET".into(), path("socket")),
-            ("CANARY_PID".into(), std::process::id().to_string()),
-        ]
-    }
-}
-
-/// An attack as a plugin.
-pub(crate) fn attack(name: &str) -> Plugin {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/attacks");
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    let plugin = Plugin::new(&read(&format!("{name}.py")));
-    plugin.file("doors.py", &read("doors.py"));
-    plugin
-}
-
-async fn verdict(sandbox: &Sandbox, name: &str) -> Outcome {
-    let (plugin, target) = (attack(name), Target::new());
-    let spec = ProcessSpec { environment: target.environment(), ..plugin.spec() };
-    finish(within(sandbox.spawn(spec)).await.unwrap(), "").await
-}
-
-/// Held inside, open outside.
-async fn check(name: &str) {
-    let inside = verdict(&Sandbox::Native(native().await), name).await;
-    assert_eq!(inside.stdout.trim(), "HELD", "{name} in the sandbox: {inside:?}");
-    let outside = verdict(&bare(), name).await;
-    assert!(
-        outside.stdout.starts_with("OPEN"),
-        "{name} proves nothing, it fails without a sandbox: {outside:?}"
-    );
-}
-
-macro_rules! attacks {
-    ($($name:ident),* $(,)?) => {
-        $(#[tokio::test] async fn $name() { check(stringify!($name)).await; })*
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
-    };
-}
-
-attacks!(
-    become_root,
-    clone3,
-    devices,
-    exec_again,
-    exec_from_tmp,
-    foreign_pids,
-    host_file,
-    kernel_doors,
-    memfd_exec,
-    namespaces,
-    new_process,
-    sockets,
-    tcp_connect,
-    thread_bomb,
-    tmp_bytes,
-    tmp_inodes,
-    tracing,
-    write_outside,
-);
-
-/// A descriptor the host forgot to close stays out. In its own test: it leaks into every process
-/// that is started meanwhile, which the others must survive.
-#[tokio::test]
-async fn leaked_descriptors() {
-    let leak = rustix::io::dup(std::io::stderr()).unwrap(); // without close-on-exec
-    assert!(leak.as_raw_fd() > 2);
-    check("leaked_descriptors").await;
+    assert!(odd.is_empty(), "{odd:#?}");
 }
 
 #[test]
-fn every_attack_is_tried() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/attacks");
-    let mut found: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".py")?.to_owned()))
-        .filter(|name| name != "doors" && name != "leaked_descriptors")
-        .collect();
-    found.sort();
-    assert_eq!(found, NAMES);
+fn few_attacks_are_taken_on_trust() {
+    let unprovable = ATTACKS.iter().filter(|attack| attack.bare != Bare::Open).count();
+    assert!(unprovable <= 3, "{unprovable} attacks have not been seen to work");
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::{
 };
 
 use bailey_sandbox::{
-    CgroupParent, Launcher, Layer, LayerError, NativeConfig, NativeSandbox, PythonRoot, SpawnError,
+    CgroupParent, Launcher, Layer, LayerError, LayerState, NativeConfig, NativeSandbox, PythonRoot,
+    SpawnError, survey,
 };
 use rustix::fs::inotify;
 
@@ -30,7 +31,7 @@ os.execv(LAUNCHER, [LAUNCHER, *sys.argv[1:]])
 "#;
 
 /// A launcher for which a system call does not work.
-fn launcher_without(folder: &Path, call: i64, answer: i32) -> Launcher {
+pub(crate) fn launcher_without(folder: &Path, call: i64, answer: i32) -> Launcher {
     let text = WRAPPER
         .replace("{launcher}", &format!("{:?}", env!("CARGO_BIN_EXE_bailey-sandbox-launcher")))
         .replace("{call}", &call.to_string())
@@ -164,4 +165,49 @@ async fn folders_that_cannot_be_used_are_named() {
     spec.packages_dir = Some("/no/such/packages".into());
     let error = within(sandbox.spawn(spec)).await.unwrap_err();
     assert!(error.to_string().contains("/no/such/packages"), "{error}");
+}
+
+/// What a survey says of this host when a system call does not work: the walls that fail, and those
+/// that could not be tried.
+async fn surveyed(launcher: Option<Launcher>) -> (Vec<Layer>, Vec<Layer>) {
+    let mut config = config();
+    if let Some(launcher) = launcher {
+        config.launcher = launcher;
+    }
+    let survey = within(survey(config)).await;
+    let of = |wanted: fn(&LayerState) -> bool| {
+        let those = survey.layers.iter().filter(|finding| wanted(&finding.state));
+        those.map(|finding| finding.layer).collect()
+    };
+    (of(|state| matches!(state, LayerState::Fails(_))), of(|state| *state == LayerState::NotTried))
+}
+
+#[tokio::test]
+async fn a_survey_goes_on_after_a_wall_that_fails() {
+    use Layer::{
+        Capabilities, FileSystem, Identity, Landlock, Launcher, Namespaces, Proc, Program, ResourceLimits,
+        Seccomp, Tmp,
+    };
+    assert_eq!(surveyed(None).await, (vec![], vec![]), "this host is sound");
+    let inside = vec![FileSystem, Proc, Tmp, Program];
+    let cases = [
+        (libc::SYS_unshare, libc::EPERM, vec![Namespaces], inside.clone()),
+        // Without this there is no process of the walls' own; the rest is tried all the same.
+        (libc::SYS_clone, libc::EPERM, vec![Namespaces], inside),
+        (libc::SYS_mount, libc::EPERM, vec![FileSystem], vec![Proc, Tmp, Program]),
+        (libc::SYS_prlimit64, libc::EPERM, vec![ResourceLimits], vec![]),
+        (libc::SYS_setresuid, libc::EPERM, vec![Identity], vec![]),
+        (libc::SYS_capset, libc::EPERM, vec![Capabilities], vec![]),
+        (libc::SYS_landlock_create_ruleset, libc::ENOSYS, vec![Landlock], vec![]),
+        (libc::SYS_seccomp, libc::EINVAL, vec![Seccomp], vec![Program]),
+        (libc::SYS_execveat, libc::EACCES, vec![Program], vec![]),
+    ];
+    for (call, answer, fails, not_tried) in cases {
+        let folder = readable_folder();
+        let found = surveyed(Some(launcher_without(folder.path(), call, answer))).await;
+        assert_eq!(found, (fails, not_tried), "call {call}");
+    }
+    let missing = bailey_sandbox::Launcher::program("/no/such/launcher");
+    let (fails, not_tried) = surveyed(Some(missing)).await;
+    assert_eq!((fails, not_tried.len()), (vec![Launcher], 13));
 }

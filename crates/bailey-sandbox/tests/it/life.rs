@@ -113,6 +113,28 @@ async fn the_processor_share_is_limited_once_it_has_started() {
 }
 
 #[tokio::test]
+async fn its_memory_can_be_measured_and_its_weight_is_written() {
+    let program =
+        "ballast = bytearray(32 * 1024 * 1024)\nfor at in range(0, len(ballast), 4096): ballast[at] = 1\n";
+    let (plugin, groups) = (Plugin::new(&format!("{program}{STAYS}")), Groups::new());
+    let config = NativeConfig { cgroup_parent: groups.parent(), ..config() };
+    let sandbox = within(NativeSandbox::open(config)).await.unwrap();
+    until("the trial's group is removed", || groups.members().is_empty()).await;
+    let (process, _) = start(&Sandbox::Native(sandbox), plugin.spec()).await;
+    let memory = process.memory().unwrap();
+    let bytes = memory.bytes().unwrap();
+    assert!((32 << 20..64 << 20).contains(&bytes), "{bytes} bytes");
+    let read =
+        |name: &str| groups.members().iter().find_map(|group| std::fs::read_to_string(group.join(name)).ok());
+    let weight = read("cpu.weight").map(|weight| weight.trim().to_owned());
+    let shares = read("cpu.shares").map(|shares| shares.trim().to_owned());
+    assert!(weight.as_deref() == Some("100") || shares.as_deref() == Some("1024"), "{weight:?} {shares:?}");
+    drop(process);
+    until("the groups are removed", || groups.members().is_empty()).await;
+    assert_eq!(memory.bytes(), None);
+}
+
+#[tokio::test]
 async fn a_start_nobody_waits_for_leaves_nothing() {
     let (plugin, groups) = (Plugin::new(STAYS), Groups::new());
     let config = NativeConfig { cgroup_parent: groups.parent(), ..config() };
@@ -172,4 +194,26 @@ async fn many_start_at_once() {
         });
     }
     assert_eq!(within(all.join_all()).await.len(), 12);
+}
+
+#[tokio::test]
+async fn limits_that_are_met_are_told_with_their_numbers() {
+    // Python's own way: the author reads an error.
+    let program =
+        "import os, tempfile\nfile = tempfile.TemporaryFile()\nos.ftruncate(file.fileno(), 40 << 20)\n";
+    let outcome = run(Plugin::new(program).spec(), "").await;
+    assert!(outcome.stderr.contains("File too large"), "{outcome:?}");
+    let program = "import os\nwhile True: os.pipe()\n";
+    let outcome = run(Plugin::new(program).spec(), "").await;
+    assert!(outcome.stderr.contains("Too many open files"), "{outcome:?}");
+    let program = "import threading\nfor _ in range(100): threading.Thread(target=threading.Event().wait, daemon=True).start()\n";
+    let outcome = run(Plugin::new(program).spec(), "").await;
+    assert!(outcome.stderr.contains("can't start new thread"), "{outcome:?}");
+    // As process 1 it is not ended by the signal of that limit, even if it asks to be: it reads the error.
+    let program = "import os, signal, tempfile\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n\
+                   file = tempfile.TemporaryFile()\nos.ftruncate(file.fileno(), 40 << 20)\n";
+    let outcome = run(Plugin::new(program).spec(), "").await;
+    assert!(outcome.stderr.contains("File too large"), "{outcome:?}");
+    let outcome = run(Plugin::new("import os\nos.abort()\n").spec(), "").await;
+    assert!(outcome.exit.to_string().starts_with("crashed (signal "), "{outcome:?}");
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helper functions included")]
 
 mod attacks;
+mod cycles;
+mod docker;
 mod fixture;
 mod groups;
 mod host_death;
@@ -11,3 +13,4 @@ mod life;
 mod python;
 mod root;
 mod rootless;
+mod tools;
