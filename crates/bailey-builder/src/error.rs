@@ -51,11 +51,76 @@ pub enum BuildError {
         /// The interpreter, for example `Python 3.11.2`.
         python: String,
     },
-    /// uv could not install what it resolved.
-    #[error("the packages cannot be installed:\n{words}")]
-    Install {
-        /// uv's words, trimmed.
+    /// The configured index cannot be used.
+    #[error(
+        "the configured package index cannot be used: {0}\n  hint: look at UV_DEFAULT_INDEX and the package file hosts"
+    )]
+    Index(String),
+    /// The configured index was not reached.
+    #[error(
+        "the package index ({index}) cannot be reached: {why}\n{words}\n  \
+         hint: try again, or look at the connection and at HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+    )]
+    IndexUnreachable {
+        /// The index, without credentials.
+        index: String,
+        /// What stood in the way.
+        why: String,
+        /// What uv said, trimmed.
         words: String,
+    },
+    /// A wall of the builder's jail could not be put up; nothing was run.
+    #[error("requirements are resolved in a jail, and it cannot be put up: {0}")]
+    Jail(#[source] bailey_sandbox::SpawnError),
+    /// The interpreter's read-only root could not be made.
+    #[error("the builder's jail has no Python: {0}")]
+    Root(#[source] bailey_sandbox::RootError),
+    /// Something asked for an address that is not the index.
+    #[error(
+        "{who} tried to reach {targets}, which is not the configured index ({index}):\n{words}\n  \
+         hint: remove the package that lies there; if the host holds files of your index, name it with \
+         --package-file-host"
+    )]
+    NotTheIndex {
+        /// The resolver, or the file of a package.
+        who: String,
+        /// Hosts and ports.
+        targets: String,
+        /// The index, without credentials.
+        index: String,
+        /// What uv said, trimmed.
+        words: String,
+    },
+    /// uv wrote a lock that says too little or too much.
+    #[error("what uv resolved cannot be read: {0}\n  hint: this Bailey is written for uv 0.13; install that")]
+    Lock(String),
+    /// A file of a package could not be fetched.
+    #[error(
+        "the file of {package} cannot be fetched: {why}\n  hint: try again, or look at the connection to the package index"
+    )]
+    Fetch {
+        /// Name and version.
+        package: String,
+        /// What happened.
+        why: String,
+    },
+    /// A package is not one that plugins may use.
+    #[error(
+        "the package {package} is refused: it {why}\n  hint: remove it from the requirements, or what needs it"
+    )]
+    Package {
+        /// Name and version.
+        package: String,
+        /// Completes the sentence.
+        why: String,
+    },
+    /// A tool in the jail reached a limit.
+    #[error("{what} {limit}\n  hint: require fewer or smaller packages, with narrower versions")]
+    Exceeded {
+        /// The resolver or the compiler.
+        what: &'static str,
+        /// Which limit, as the end of the sentence.
+        limit: String,
     },
     /// It took too long.
     #[error("{what} took longer than {} seconds\n  hint: try again, or look at the connection to the package index", after.as_secs())]
@@ -65,8 +130,8 @@ pub enum BuildError {
         /// After how long it was given up.
         after: Duration,
     },
-    /// An installed file would get in the way of Python itself.
-    #[error("the requirements install `{file}`, which {why}\n  hint: remove the package that brings it")]
+    /// Something is among the finished packages that cannot be used there.
+    #[error("the finished packages have `{file}`, which {why}\n  hint: remove the package that brings it")]
     Refused {
         /// The file or folder, relative to the packages.
         file: String,

@@ -1,12 +1,12 @@
-//! Looks over freshly installed packages before anything may use them, and makes them read-only.
+//! Makes finished packages read-only, and looks once more at what kind of thing each of them is.
 
-use std::collections::HashSet;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::BuildError;
 use crate::limits;
+use crate::wheel::too_large;
 
 const READ_ONLY_FILE: u32 = 0o444;
 pub(crate) const READ_ONLY_FOLDER: u32 = 0o555;
@@ -14,53 +14,9 @@ pub(crate) const READ_ONLY_FOLDER: u32 = 0o555;
 pub(crate) const MOVING_FOLDER: u32 = 0o755;
 const OWN_FOLDER: u32 = 0o700;
 
-/// Modules Python imports by itself at every start.
-const STARTUP_MODULES: &[&str] = &["sitecustomize", "usercustomize"];
-
-/// Removes what only an installation needs, and refuses what would change Python itself.
-///
-/// `modules` are the top-level names of the standard library.
-pub(crate) fn clean(root: &Path, modules: &HashSet<String>) -> Result<(), BuildError> {
-    for entry in fs::read_dir(root).map_err(BuildError::cache("read", root))? {
-        let entry = entry.map_err(BuildError::cache("read", root))?;
-        let path = entry.path();
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_folder = entry.file_type().map_err(BuildError::cache("look at", &path))?.is_dir();
-        if name == "bin" && is_folder {
-            // Command line tools: their first lines name paths of this machine.
-            fs::remove_dir_all(&path).map_err(BuildError::cache("remove", &path))?;
-        } else if name == ".lock" {
-            fs::remove_file(&path).map_err(BuildError::cache("remove", &path))?;
-        } else if name.ends_with(".pth") {
-            // Lines of code that `site` would run at every start. Plugins start without it, so
-            // this only keeps such files from anyone who one day does not.
-            tracing::info!(file = name, "left out a .pth file of an installed package");
-            fs::remove_file(&path).map_err(BuildError::cache("remove", &path))?;
-        } else {
-            check_top_level(&name, is_folder, modules)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_top_level(name: &str, is_folder: bool, modules: &HashSet<String>) -> Result<(), BuildError> {
-    let importable = if is_folder {
-        Some(name)
-    } else if [".py", ".pyc", ".so"].iter().any(|suffix| name.ends_with(suffix)) {
-        name.split('.').next() // also `name.cpython-311-x86_64-linux-gnu.so`
-    } else {
-        None
-    };
-    let why = match importable {
-        Some(module) if modules.contains(module) => "would hide a module of Python's standard library",
-        Some(module) if STARTUP_MODULES.contains(&module) => "Python would run at every start",
-        _ => return Ok(()),
-    };
-    Err(BuildError::Refused { file: name.chars().take(80).collect(), why })
-}
-
-/// Makes everything below `root` readable for all and writable for none.
-pub(crate) fn seal(root: &Path) -> Result<(), BuildError> {
+/// Makes everything below `root` ours, readable for all and writable for none. Returns the bytes of all
+/// files.
+pub(crate) fn seal(root: &Path) -> Result<u64, BuildError> {
     let mut folders = vec![root.to_path_buf()];
     let (mut next, mut files, mut bytes) = (0, 0, 0_u64);
     while let Some(folder) = folders.get(next).cloned() {
@@ -74,6 +30,15 @@ pub(crate) fn seal(root: &Path) -> Result<(), BuildError> {
             if files > limits::INSTALLED_FILES || bytes > limits::INSTALLED_BYTES {
                 return Err(too_large());
             }
+            // What was compiled in the jail belongs to the jail's user.
+            if metadata.uid() != rustix::process::geteuid().as_raw() {
+                std::os::unix::fs::lchown(
+                    &path,
+                    Some(rustix::process::geteuid().as_raw()),
+                    Some(rustix::process::getegid().as_raw()),
+                )
+                .map_err(BuildError::cache("take over", &path))?;
+            }
             if metadata.is_dir() {
                 folders.push(path);
             } else if metadata.is_file() {
@@ -84,7 +49,8 @@ pub(crate) fn seal(root: &Path) -> Result<(), BuildError> {
             }
         }
     }
-    set_modes(&folders, READ_ONLY_FOLDER)
+    set_modes(&folders, READ_ONLY_FOLDER)?;
+    Ok(bytes)
 }
 
 /// Makes a sealed folder removable again.
@@ -110,11 +76,6 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), BuildError> {
         .map_err(BuildError::cache("change the mode of", path))
 }
 
-fn too_large() -> BuildError {
-    let megabytes = limits::INSTALLED_BYTES / 1024 / 1024;
-    BuildError::TooLarge { limit: format!("{megabytes} MB or {} files", limits::INSTALLED_FILES) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,38 +88,6 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         folder
-    }
-
-    fn modules() -> HashSet<String> {
-        ["json", "_ssl"].into_iter().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn what_would_change_python_is_refused() {
-        for file in [
-            "json/__init__.py",
-            "json.py",
-            "_ssl.cpython-311-x86_64-linux-gnu.so",
-            "json.pyc",
-            "sitecustomize.py",
-            "usercustomize/__init__.py",
-        ] {
-            let folder = folder_with(&["good/__init__.py", file]);
-            assert!(matches!(clean(folder.path(), &modules()), Err(BuildError::Refused { .. })), "{file}");
-        }
-        let folder = folder_with(&["good/json.py", "jsonx.py", "json.dist-info/METADATA", "json.txt"]);
-        clean(folder.path(), &modules()).unwrap();
-    }
-
-    #[test]
-    fn leftovers_of_an_installation_are_removed() {
-        let folder = folder_with(&["a.pth", ".lock", "bin/tool", "good/keep.pth", "good/bin/keep"]);
-        clean(folder.path(), &modules()).unwrap();
-        let mut left: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["good"]);
-        assert!(folder.path().join("good/keep.pth").exists() && folder.path().join("good/bin/keep").exists());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::error::BuildError;
-use crate::{limits, uv};
+use crate::{limits, output};
 
 /// Everything that decides which wheels fit and whether bytecode is valid. Isolated, without
 /// `site`: nothing of the machine's own packages takes part.
@@ -37,7 +37,7 @@ impl Interpreter {
         #[expect(clippy::disallowed_methods, reason = "the builder asks the interpreter it builds for")]
         let mut command = Command::new(path);
         command.args(["-I", "-S", "-B", "-c", QUESTION]).env_clear().stdin(Stdio::null());
-        let run = uv::run(&mut command, limits::LOCK_BYTES);
+        let run = output::run(&mut command, limits::LOCK_BYTES);
         let output = tokio::time::timeout(limits::INTERPRETER_DEADLINE, run)
             .await
             .map_err(|_| failed("it did not answer".to_owned()))?

@@ -12,7 +12,7 @@ use crate::error::BuildError;
 use crate::limits;
 
 /// The distributions that hold an SDK, normalised.
-const SDK_NAMES: [&str; 2] = ["mmo-maid-sdk", "yourbot-sdk"];
+pub(crate) const SDK_NAMES: [&str; 2] = ["mmo-maid-sdk", "yourbot-sdk"];
 
 /// name [extras] versions ; marker
 static REQUIREMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -137,7 +137,7 @@ fn without_comment(line: &str) -> &str {
 }
 
 /// A name as the package index compares it: lower case, runs of `-`, `_` and `.` as one `-`.
-fn normalised(name: &str) -> String {
+pub(crate) fn normalised(name: &str) -> String {
     name.split(['-', '_', '.'])
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
@@ -145,7 +145,8 @@ fn normalised(name: &str) -> String {
         .to_ascii_lowercase()
 }
 
-fn shown(text: &str) -> String {
+/// The beginning of a text of strangers, with nothing in it that could move a cursor.
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 

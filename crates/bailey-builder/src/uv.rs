@@ -1,167 +1,149 @@
-//! The two uv commands, run with a clean environment, bounded output and a deadline.
+//! The words uv and the compiler are called with, and what they are told of the world.
 
-use std::io;
-use std::path::Path;
-use std::process::Stdio;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
-
-use crate::builder::BuilderConfig;
+use crate::config::BuilderConfig;
 use crate::error::BuildError;
+use crate::fetch;
+use crate::gate::Gate;
 use crate::limits;
+use crate::output::Output;
+use crate::workplace::{Job, Places, Program, Workplace};
 
-/// What of the caller's environment uv may see.
+/// What of the caller's environment uv may see where there is no jail.
 const PASSED_ON: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
-    "UV_INDEX_URL",
-    "UV_DEFAULT_INDEX",
     "HTTPS_PROXY",
     "HTTP_PROXY",
+    "ALL_PROXY",
     "NO_PROXY",
     "https_proxy",
     "http_proxy",
+    "all_proxy",
     "no_proxy",
     "HOME",
     "PATH",
 ];
 
-/// How a command ended.
-pub(crate) struct Output {
-    pub(crate) success: bool,
-    pub(crate) stdout: Vec<u8>,
-    /// The end of stderr, trimmed; never empty after a failure.
-    pub(crate) words: String,
-}
-
-/// Resolves `requirements` (a file below `folder`) to a lock: exact versions with hashes.
+/// Resolves `requirements` (a file in the job's folder) to a lock.
 pub(crate) async fn resolve(
+    workplace: &Workplace,
     config: &BuilderConfig,
-    folder: &Path,
+    job: Job<'_>,
     requirements: &str,
     overrides: Option<&str>,
-    python: &str,
-) -> Result<String, BuildError> {
-    let mut command = uv(config, folder);
-    command.args([
+) -> Result<Output, BuildError> {
+    let Places { python, uv_cache, .. } = workplace.places(config, &job);
+    let mut arguments = words(&["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"]);
+    arguments.extend(["--cache-dir".into(), uv_cache.into_os_string()]);
+    arguments.extend(words(&[
         "pip",
         "compile",
         requirements,
-        "--generate-hashes",
+        "--format",
+        "pylock.toml",
         "--no-header",
-        "--no-annotate",
         "--quiet",
-    ]);
-    command.args(["--only-binary", ":all:", "--no-sources"]);
-    command.arg("--python").arg(&config.python);
+    ]));
+    arguments.extend(words(&["--only-binary", ":all:", "--no-sources", "--no-annotate"]));
+    arguments.extend(["--python".into(), python.into_os_string()]);
     if let Some(overrides) = overrides {
-        command.args(["--overrides", overrides]);
+        arguments.extend(words(&["--overrides", overrides]));
     }
-    let output = run_uv(config, &mut command).await?;
-    match String::from_utf8(output.stdout) {
-        Ok(lock) if output.success => Ok(lock),
-        _ => Err(BuildError::Unresolvable { words: output.words, python: format!("Python {python}") }),
-    }
+    workplace.run(config, job, arguments).await
 }
 
-/// Installs a lock (a file below `folder`) into `target`, hashes checked, bytecode compiled.
-pub(crate) async fn install(
+/// Compiles the packages of a job. Returns where the compiled files lie below `prefix`, a folder of the
+/// job's: it mirrors the path of the packages.
+pub(crate) async fn compile(
+    workplace: &Workplace,
     config: &BuilderConfig,
-    folder: &Path,
-    lock: &str,
-    target: &str,
-) -> Result<(), BuildError> {
-    let mut command = uv(config, folder);
-    command.args([
-        "pip",
-        "install",
-        "--requirements",
-        lock,
-        "--target",
-        target,
-        "--require-hashes",
-        "--no-deps",
-    ]);
-    // Copies: a hard link would make the cache and the packages one file with one mode.
-    command.args([
-        "--only-binary",
-        ":all:",
-        "--no-sources",
-        "--compile-bytecode",
-        "--link-mode",
-        "copy",
-        "--quiet",
-    ]);
-    command.arg("--python").arg(&config.python);
-    let output = run_uv(config, &mut command).await?;
-    if output.success { Ok(()) } else { Err(BuildError::Install { words: output.words }) }
+    job: Job<'_>,
+) -> Result<PathBuf, BuildError> {
+    let Places { work, packages, .. } = workplace.places(config, &job);
+    let mut arguments = words(&["-I", "-S", "-X"]);
+    arguments.push(format!("pycache_prefix={}", work.display()).into());
+    // Not compared with the source at every import: neither changes.
+    arguments.extend(words(&["-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]));
+    arguments.push(packages.clone().into_os_string());
+    // Files for another Python, which do not compile, are usual; what is not compiled is compiled at
+    // every import.
+    workplace.run(config, job, arguments).await?;
+    Ok(packages)
 }
 
-fn uv(config: &BuilderConfig, folder: &Path) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "the builder is where uv runs")]
-    let mut command = Command::new(&config.uv);
-    command
-        .current_dir(folder)
-        .env_clear()
-        .envs(config.environment.iter().filter(|(name, _)| PASSED_ON.contains(&name.as_str())).cloned())
-        .env("UV_SYSTEM_CERTS", "true") // the machine's certificates, an organisation's own among them
-        .args(["--no-config", "--no-progress", "--color", "never", "--no-python-downloads"])
-        .arg("--cache-dir")
-        .arg(config.cache.join("uv"));
-    command
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
 }
 
-async fn run_uv(config: &BuilderConfig, command: &mut Command) -> Result<Output, BuildError> {
-    run(command, limits::LOCK_BYTES)
-        .await
-        .map_err(|source| BuildError::UvMissing { path: config.uv.clone(), source })
-}
-
-/// Runs a command to its end. Dropping the future kills it.
-pub(crate) async fn run(command: &mut Command, most: usize) -> io::Result<Output> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let stdout = child.stdout.take();
-    let stderr = child.stderr.take();
-    let (stdout, stderr, status) =
-        tokio::join!(first(stdout, most), last(stderr, limits::ERROR_BYTES), child.wait());
-    let (status, stdout, stderr) = (status?, stdout?, stderr?);
-    let words = match String::from_utf8_lossy(&stderr).trim() {
-        "" => format!("{status}, without a word"),
-        words => words.to_owned(),
-    };
-    Ok(Output { success: status.success(), stdout, words })
-}
-
-/// The first `most` bytes; more is an error.
-async fn first(reader: Option<impl AsyncRead + Unpin>, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(reader) = reader {
-        reader.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+/// The program's path.
+pub(crate) fn find(config: &BuilderConfig) -> Result<PathBuf, BuildError> {
+    let missing =
+        || BuildError::UvMissing { path: config.uv.clone(), source: std::io::ErrorKind::NotFound.into() };
+    if config.uv.is_absolute() {
+        return Some(config.uv.clone()).filter(|path| path.is_file()).ok_or_else(missing);
     }
-    if bytes.len() > most {
-        return Err(io::Error::other(format!("it wrote more than {most} bytes")));
-    }
-    Ok(bytes)
+    let path = config.environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_str());
+    std::env::split_paths(path.unwrap_or_default())
+        .map(|folder| folder.join(&config.uv))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(missing)
 }
 
-/// The last `most` bytes; the rest is read and thrown away, so that the writer never waits.
-async fn last(reader: Option<impl AsyncRead + Unpin>, most: usize) -> io::Result<Vec<u8>> {
-    let mut kept = Vec::new();
-    let Some(mut reader) = reader else { return Ok(kept) };
-    let mut chunk = [0; 4096];
-    loop {
-        let read = reader.read(&mut chunk).await?;
-        if read == 0 {
-            return Ok(kept);
-        }
-        kept.extend_from_slice(&chunk[..read]);
-        let surplus = kept.len().saturating_sub(most);
-        kept.drain(..surplus);
+/// The certificates of the machine, as a file beside the job's folder.
+pub(crate) fn certificates(
+    config: &BuilderConfig,
+    work: &Path,
+) -> Result<tempfile::NamedTempFile, BuildError> {
+    use std::os::unix::fs::PermissionsExt;
+    let beside = work.parent().unwrap_or(work);
+    let failed = |error| BuildError::cache("write the certificates in", beside)(error);
+    let file = tempfile::Builder::new()
+        .permissions(std::fs::Permissions::from_mode(0o644))
+        .tempfile_in(beside)
+        .map_err(failed)?;
+    std::fs::write(file.path(), fetch::as_text(&fetch::certificates(&config.environment))).map_err(failed)?;
+    Ok(file)
+}
+
+/// Which index, with its credentials: as a variable, because arguments are for everyone to see.
+pub(crate) fn index_environment(gate: &Gate) -> Vec<(String, String)> {
+    vec![
+        ("UV_DEFAULT_INDEX".to_owned(), gate.index().address().to_string()),
+        ("UV_SYSTEM_CERTS".to_owned(), "true".to_owned()), // an organisation's own among them
+        ("UV_HTTP_TIMEOUT".to_owned(), limits::CONNECT_DEADLINE.as_secs().to_string()),
+    ]
+}
+
+/// What of the caller's environment uv sees where there is no jail.
+pub(crate) fn passed_on(config: &BuilderConfig) -> impl Iterator<Item = (String, String)> + '_ {
+    config.environment.iter().filter(|(name, _)| PASSED_ON.contains(&name.as_str())).cloned()
+}
+
+/// A job of uv's: resolving.
+pub(crate) fn resolving<'a>(work: &'a Path, uv_cache: &'a Path, gate: &std::sync::Arc<Gate>) -> Job<'a> {
+    Job {
+        what: "the resolver",
+        program: Program::Uv,
+        work,
+        uv_cache: Some(uv_cache),
+        packages: None,
+        gate: Some(std::sync::Arc::clone(gate)),
+        most: limits::LOCK_BYTES,
+    }
+}
+
+/// A job of the interpreter's: compiling.
+pub(crate) fn compiling<'a>(work: &'a Path, packages: &'a Path) -> Job<'a> {
+    Job {
+        what: "the compiler",
+        program: Program::Python,
+        work,
+        uv_cache: None,
+        packages: Some(packages),
+        gate: None,
+        most: limits::LOCK_BYTES,
     }
 }

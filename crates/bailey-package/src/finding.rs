@@ -90,6 +90,8 @@ codes! {
     CommandHandlerNotLowercase = "command_handler_not_lowercase",
     /// A handler has no entry in the manifest; a plain one was added for it.
     CommandNotDeclared = "command_not_declared",
+    /// `sql.isolation` is neither `shared` nor `dedicated`.
+    SqlIsolationUnknown = "sql_isolation_unknown",
     /// `requirements.txt` is not UTF-8.
     RequirementsEncoding = "requirements_encoding",
 }

@@ -24,6 +24,10 @@ static DECORATOR: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// none: events carry the lower-case name, so it could never answer.
 pub(crate) fn merge_commands(files: &[PackageFile], manifest: &mut Manifest, findings: &mut Findings) {
     for name in handler_names(files) {
+        // A command in a menu keeps its capitals, and its handler is registered the same way.
+        if manifest.commands.iter().any(|command| command.is_in_a_menu() && command.name == name) {
+            continue;
+        }
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             let message =
                 format!("The handler for `{name}` can never be called: Discord sends lower-case names.");

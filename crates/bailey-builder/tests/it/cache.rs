@@ -7,13 +7,19 @@ use bailey_builder::Builder;
 
 use crate::{builder, config};
 
+/// Another index would be another question.
+fn of_the_index(mut environment: Vec<(String, String)>) -> Vec<(String, String)> {
+    environment.retain(|(name, _)| ["UV_DEFAULT_INDEX", "UV_INDEX_URL"].contains(&name.as_str()));
+    environment
+}
+
 #[tokio::test]
 async fn the_second_time_needs_neither_uv_nor_network() {
     let cache = tempfile::tempdir().unwrap();
     let first = builder(cache.path()).build(Some("idna==3.7\n"), None).await.unwrap();
     let offline = Builder::new(bailey_builder::BuilderConfig {
         uv: PathBuf::from("/nonexistent/uv"),
-        environment: Vec::new(),
+        environment: of_the_index(config(cache.path()).environment),
         ..config(cache.path())
     })
     .unwrap();

@@ -1,8 +1,9 @@
 //! What is refused, and in which words.
 
-use bailey_builder::{BuildError, Builder, BuilderConfig};
+use bailey_builder::{BuildError, Builder, BuilderConfig, CgroupParent, Jail, Walls};
 
-use crate::{builder, config};
+use crate::attacks::program;
+use crate::{builder, config, jail, python_inside};
 
 async fn refused(requirements: &str) -> String {
     let cache = tempfile::tempdir().unwrap();
@@ -33,11 +34,12 @@ async fn a_package_that_must_be_compiled_is_refused() {
 #[tokio::test]
 async fn a_package_that_hides_the_standard_library_is_refused() {
     let error = refused("dataclasses==0.6").await;
-    assert!(error.contains("`dataclasses.py`") && error.contains("hide a module"), "{error}");
+    assert!(error.contains("dataclasses 0.6") && error.contains("`dataclasses.py`"), "{error}");
+    assert!(error.contains("hide a module"), "{error}");
 }
 
 #[tokio::test]
-async fn files_that_run_code_at_start_are_left_out() {
+async fn the_one_known_file_that_runs_code_at_start_is_left_out() {
     let cache = tempfile::tempdir().unwrap();
     let built = builder(cache.path()).build(Some("setuptools==70.0.0"), None).await.unwrap();
     assert!(built.directory.join("setuptools").is_dir());
@@ -61,21 +63,63 @@ async fn a_broken_interpreter_is_named() {
 
 #[tokio::test]
 async fn nothing_of_the_callers_environment_but_what_uv_needs_gets_through() {
-    let cache = tempfile::tempdir().unwrap();
-    let spy = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/spy.sh").into();
+    let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Stands in for uv: shows the environment it was given, and fails.
+    let text = format!(
+        "#!{} -I\nimport os, sys\n\
+         sys.exit(' '.join(f'{{name}}={{value}}' for name, value in sorted(os.environ.items())))\n",
+        python_inside()
+    );
+    let spy = program(folder.path(), &text);
     let environment = [
         ("SECRET_TOKEN", "x"),
         ("UV_INDEX", "x"),
         ("HOME", "/home/somebody"),
         ("HTTPS_PROXY", "http://proxy"),
+        ("UV_DEFAULT_INDEX", "https://index.example/simple"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
-    let builder = Builder::new(BuilderConfig { uv: spy, environment, ..config(cache.path()) }).unwrap();
-    let words = match builder.build(None, None).await.unwrap_err() {
-        BuildError::Unresolvable { words, .. } => words,
-        other => panic!("{other}"),
-    };
-    assert!(words.contains("HOME=/home/somebody") && words.contains("HTTPS_PROXY=http://proxy"), "{words}");
-    assert!(!words.contains("SECRET_TOKEN") && !words.contains("UV_INDEX="), "{words}");
+    for (walls, wanted, unwanted) in [
+        (
+            Walls::from(jail()),
+            ["HOME=/tmp", "HTTPS_PROXY=http://127.0.0.1:3128", "SSL_CERT_FILE=/certificates.pem"].as_slice(),
+            ["somebody", "http://proxy"].as_slice(),
+        ),
+        (Walls::None, ["HOME=/home/somebody", "HTTPS_PROXY=http://proxy"].as_slice(), [].as_slice()),
+    ] {
+        let config = BuilderConfig {
+            uv: spy.clone(),
+            environment: environment.clone(),
+            walls,
+            ..config(cache.path())
+        };
+        let words = match Builder::new(config).unwrap().build(None, None).await.unwrap_err() {
+            BuildError::Unresolvable { words, .. } => words,
+            other => panic!("{other}"),
+        };
+        for wanted in wanted.iter().chain(&["UV_DEFAULT_INDEX=https://index.example/simple"]) {
+            assert!(words.contains(wanted), "{wanted} in {words}");
+        }
+        for unwanted in unwanted.iter().chain(&["SECRET_TOKEN", "UV_INDEX="]) {
+            assert!(!words.contains(unwanted), "{unwanted} in {words}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_wall_nothing_is_run_and_the_wall_is_named() {
+    let (cache, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let uv = program(folder.path(), &format!("#!{} -I\nraise SystemExit('it ran')\n", python_inside()));
+    let parent = CgroupParent::Named("bailey-no-such-group".into());
+    let jail = Jail { cgroup_parent: parent, ..jail() };
+    let config = BuilderConfig { walls: jail.into(), uv, ..config(cache.path()) };
+    let error = Builder::new(config).unwrap().build(None, None).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "requirements are resolved in a jail, and it cannot be put up: sandbox layer `cgroup limits`"
+        ),
+        "{error}"
+    );
+    assert!(!error.contains("it ran") && error.contains("bailey-no-such-group"), "{error}");
 }

@@ -6,6 +6,7 @@
 mod command;
 mod text;
 
+use bailey_protocol::method::sql::SqlIsolation;
 use bailey_protocol::{Capability, CapabilitySet, PluginId};
 use serde_json::{Map, Value};
 
@@ -41,6 +42,8 @@ pub struct Manifest {
     pub commands: Vec<Command>,
     /// Internet hosts the plugin wants to reach, lower case, sorted.
     pub proxy_domains: Vec<String>,
+    /// How the plugin wants its tables kept: `sql.isolation`, `None` when it does not say.
+    pub sql_isolation: Option<SqlIsolation>,
     /// The whole document as written, also the parts nothing here reads.
     pub document: Map<String, Value>,
 }
@@ -63,6 +66,7 @@ impl Manifest {
         let (mut capabilities, unknown_capabilities) = fields.capabilities();
         let commands = fields.commands();
         let proxy_domains = fields.domains();
+        let sql_isolation = fields.sql_isolation();
         if !commands.is_empty() {
             capabilities.insert(Capability::InteractionRespond);
         }
@@ -81,6 +85,7 @@ impl Manifest {
             unknown_capabilities,
             commands,
             proxy_domains,
+            sql_isolation,
             document,
         })
     }
@@ -216,6 +221,31 @@ impl Fields<'_> {
         domains
     }
 
+    fn sql_isolation(&mut self) -> Option<SqlIsolation> {
+        let isolation = match self.document.get("sql")? {
+            Value::Null => return None,
+            Value::Object(sql) => sql.get("isolation").filter(|isolation| !isolation.is_null())?,
+            other => {
+                let message = format!("Field `sql` must be an object, not {}.", kind(other));
+                let hint = "write `\"sql\": {\"isolation\": \"shared\"}`, or leave it out";
+                self.error(Finding::error(Code::ManifestFieldType, message).hint(hint));
+                return None;
+            }
+        };
+        match isolation.as_str() {
+            Some("shared") => Some(SqlIsolation::Shared),
+            Some("dedicated") => Some(SqlIsolation::Dedicated),
+            _ => {
+                let shown: String = isolation.to_string().chars().take(80).collect();
+                let message =
+                    format!("Field `sql.isolation` must be \"shared\" or \"dedicated\", not {shown}.");
+                let hint = "leave it out for \"shared\": one set of tables, each server with its own rows";
+                self.error(Finding::error(Code::SqlIsolationUnknown, message).hint(hint));
+                None
+            }
+        }
+    }
+
     fn commands(&mut self) -> Vec<Command> {
         let mut commands: Vec<Command> = Vec::new();
         let items = match self.document.get("slash_commands") {
@@ -237,7 +267,7 @@ impl Fields<'_> {
         }
         for item in items {
             match Command::parse(item) {
-                Ok(command) if commands.iter().any(|earlier| earlier.name == command.name) => {
+                Ok(command) if commands.iter().any(|earlier| is_same(earlier, &command)) => {
                     let message = format!("`/{}` appears twice.", command.name);
                     self.error(Finding::error(Code::CommandDuplicate, message).hint("keep one of them"));
                 }
@@ -258,6 +288,12 @@ impl Fields<'_> {
         }
         commands
     }
+}
+
+/// Whether Discord takes two commands for one: of one kind, with one name.
+fn is_same(one: &Command, other: &Command) -> bool {
+    let kind = |command: &Command| command.definition.get("type").and_then(Value::as_u64).unwrap_or(1);
+    one.name == other.name && kind(one) == kind(other)
 }
 
 /// What a JSON value is, in words.

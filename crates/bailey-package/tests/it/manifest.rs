@@ -2,7 +2,8 @@
 
 use bailey_package::Code;
 use bailey_protocol::Capability;
-use serde_json::json;
+use bailey_protocol::method::sql::SqlIsolation;
+use serde_json::{Value, json};
 
 use crate::{errors, warnings, with_manifest};
 
@@ -41,6 +42,9 @@ fn each_broken_manifest_has_its_code() {
         (r#"{"id": "demo", "name": "x", "version": 1.0}"#, vec![Code::ManifestFieldType]),
         (&more(json!({"capabilities": "storage:kv"})), vec![Code::CapabilitiesNotList]),
         (&more(json!({"capabilities_required": [5]})), vec![Code::CapabilityMalformed]),
+        (&more(json!({"sql": "dedicated"})), vec![Code::ManifestFieldType]),
+        (&more(json!({"sql": {"isolation": "Dedicated"}})), vec![Code::SqlIsolationUnknown]),
+        (&more(json!({"sql": {"isolation": true}})), vec![Code::SqlIsolationUnknown]),
         (&more(json!({"slash_commands": {}})), vec![Code::CommandDefinitionsNotList]),
         (&more(json!({"slash_commands": ["greet"]})), vec![Code::CommandMalformed]),
         (&more(json!({"slash_commands": [{"name": "a b"}]})), vec![Code::CommandNameInvalid]),
@@ -52,6 +56,27 @@ fn each_broken_manifest_has_its_code() {
     let findings = bailey_package::Package::from_zip(&bad_text).unwrap_err();
     let finding = findings.iter().next().unwrap();
     assert_eq!((finding.code, finding.line), (Code::ManifestEncoding, Some(2)));
+}
+
+#[test]
+fn tables_are_kept_as_the_plugin_asks() {
+    for (sql, isolation) in [
+        (json!(null), None),
+        (json!({}), None),
+        (json!({"isolation": null}), None),
+        (json!({"isolation": "shared", "later": 1}), Some(SqlIsolation::Shared)),
+        (json!({"isolation": "dedicated"}), Some(SqlIsolation::Dedicated)),
+    ] {
+        let package = with_manifest(&more(json!({ "sql": sql }))).unwrap();
+        assert_eq!(package.manifest.sql_isolation, isolation, "{sql}");
+    }
+    assert_eq!(with_manifest(&more(json!({}))).unwrap().manifest.sql_isolation, None);
+    let findings = with_manifest(&more(json!({"sql": {"isolation": "own"}}))).unwrap_err();
+    assert_eq!(
+        findings.to_string(),
+        "manifest.json: [sql_isolation_unknown] Field `sql.isolation` must be \"shared\" or \"dedicated\", not \"own\".\n  \
+         hint: leave it out for \"shared\": one set of tables, each server with its own rows"
+    );
 }
 
 #[test]
@@ -130,4 +155,17 @@ fn a_handler_alone_implies_answering() {
     ]))
     .unwrap();
     assert!(package.manifest.capabilities.contains(Capability::InteractionRespond));
+}
+
+#[test]
+fn commands_in_menus_keep_their_names_and_have_no_description() {
+    let manifest = more(json!({"slash_commands": [
+        {"name": "Report Message", "type": 3, "description": "gone", "options": []},
+        {"name": "Inspect", "type": 2}, {"name": "inspect", "description": "d"}]}));
+    let package = with_manifest(&manifest).unwrap();
+    let found: Vec<_> =
+        package.manifest.commands.iter().map(|one| Value::Object(one.definition.clone())).collect();
+    assert_eq!(found[0], json!({"name": "Report Message", "type": 3}));
+    assert_eq!(found[1], json!({"name": "Inspect", "type": 2}));
+    assert_eq!(found[2]["name"], "inspect");
 }
