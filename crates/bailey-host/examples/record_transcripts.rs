@@ -114,6 +114,7 @@ async fn record(python: &Path, packages: &Path, plugin: &Path, events: &[(EventK
     let host = Host::start(HostConfig {
         spawner: taped(sandbox_spawner(sandbox), tape.clone()),
         calls: Arc::new(memory_calls::Shared::default()),
+        dead_letters: None,
         clock: Arc::new(FixedClock),
         timings: HostTimings::default(),
         rates: HostRates::default(),

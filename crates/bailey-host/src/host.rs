@@ -1,22 +1,24 @@
 //! The host itself: installations come and go, events go in, and it says when nothing is under way.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use bailey_protocol::host_message::Lifecycle;
-use bailey_protocol::{Clock, Event, Tenant};
+use bailey_protocol::{Clock, Event, EventKind, Tenant};
 use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::broker::Calls;
 use crate::bus::{Bus, BusClosed, Partition};
+use crate::dead_letters::{DeadLetter, DeadLetters, RedeliverError, Settled};
 use crate::installation::Installation;
 use crate::observation::Observer;
 use crate::quiet::Quiet;
 use crate::router::Routes;
-use crate::session::{AnnounceError, DeadLetter, Session, SessionView, World, lock};
+use crate::session::{AnnounceError, Session, SessionView, World, lock};
 use crate::spawn::Spawner;
+use crate::supervisor::{Gate, Plugins};
 use crate::timings::{HostRates, HostTimings};
 
 /// What a host is made of.
@@ -25,6 +27,8 @@ pub struct HostConfig {
     pub spawner: Spawner,
     /// Carries out calls.
     pub calls: Arc<dyn Calls>,
+    /// Keeps events that are put aside for good; without it the last few are in memory only.
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
     /// Tells how old an interaction is.
     pub clock: Arc<dyn Clock>,
     /// How long to wait for what.
@@ -53,10 +57,14 @@ struct Inner {
 impl Host {
     /// Starts a host without installations. Must run inside a tokio runtime.
     pub fn start(config: HostConfig) -> Self {
-        let quiet = Quiet::default();
+        let (quiet, closing) = (Quiet::default(), CancellationToken::new());
         let (bus, partitions) =
             Bus::new(config.rates.bus_partitions, config.rates.bus_capacity, quiet.clone());
+        let plugins = Plugins::new(config.timings.breakers.clone(), config.rates.plugin_calls_in_flight);
+        let gate = Gate::new(config.rates.room.clone());
         let world = Arc::new(World {
+            plugins,
+            gate,
             spawner: config.spawner,
             calls: config.calls,
             clock: config.clock,
@@ -65,17 +73,22 @@ impl Host {
             observer: config.observer,
             quiet,
             tasks: TaskTracker::new(),
+            closing: closing.clone(),
+            keeper: config.dead_letters,
             dead_letters: Default::default(),
         });
         let inner = Arc::new(Inner {
             world: Arc::clone(&world),
             bus,
             routes: RwLock::default(),
-            closing: CancellationToken::new(),
+            closing,
             changing: tokio::sync::Mutex::default(),
         });
         for partition in partitions {
             world.tasks.spawn(Arc::clone(&inner).route(partition));
+        }
+        if world.rates.room.memory_bytes.is_some() {
+            world.tasks.spawn(Arc::clone(&inner).measure());
         }
         Self { inner }
     }
@@ -142,8 +155,12 @@ impl Host {
 
     /// Every session, in no order.
     pub fn sessions(&self) -> Vec<SessionView> {
-        let routes = self.inner.routes.read().unwrap_or_else(PoisonError::into_inner);
-        routes.targets().map(Session::view).collect()
+        let sessions: Vec<Session> = {
+            let routes = self.inner.routes.read().unwrap_or_else(PoisonError::into_inner);
+            routes.targets().cloned().collect()
+        };
+        // Looking takes a moment each, in which events should find their way.
+        sessions.iter().map(Session::view).collect()
     }
 
     /// The events put aside most recently, oldest first.
@@ -151,24 +168,61 @@ impl Host {
         lock(&self.inner.world.dead_letters).iter().cloned().collect()
     }
 
-    /// Ends every process in good order and takes nothing more in. Bounded by the timings.
-    pub async fn shutdown(&self) {
+    /// Delivers an event that was put aside once more: to this installation alone, under the same id, its
+    /// attempts counted anew. Waits until it is known what became of it.
+    ///
+    /// # Errors
+    /// [`RedeliverError`] when it is not delivered; what was put aside stays that.
+    pub async fn redeliver(&self, tenant: &Tenant, event: Event) -> Result<Settled, RedeliverError> {
+        if event.kind == EventKind::InteractionCreate {
+            return Err(RedeliverError::Interaction);
+        }
+        let session = self.inner.session(tenant).ok_or(RedeliverError::NotInstalled)?;
+        let settled = session.offer_again(event, self.inner.world.quiet.hold());
+        settled.await.map_err(|_| RedeliverError::Dropped)
+    }
+
+    /// Ends every process in good order, all at the same time, and takes nothing more in. Whatever is not done
+    /// within the drain deadline of the timings is left behind, and named.
+    pub async fn shutdown(&self) -> Drained {
         let inner = &self.inner;
         inner.closing.cancel();
+        let until = Instant::now() + inner.world.timings.drain_deadline;
         let sessions: Vec<Session> = {
-            let _one_at_a_time = inner.changing.lock().await;
+            let Ok(_one_at_a_time) = timeout_at(until, inner.changing.lock()).await else {
+                return self.drained(vec!["an installation was being changed".to_owned()]);
+            };
             let routes = inner.routes.read().unwrap_or_else(PoisonError::into_inner);
             routes.targets().cloned().collect()
         };
-        join_all(sessions.iter().map(Session::stop)).await;
+        let cut_off = join_all(sessions.iter().map(async |session| {
+            let stopped = timeout_at(until, session.stop()).await;
+            stopped.is_err().then(|| session.unfinished())
+        }));
+        let mut cut_off: Vec<String> = cut_off.await.into_iter().flatten().collect();
         *inner.routes.write().unwrap_or_else(PoisonError::into_inner) = Routes::default();
         inner.world.tasks.close();
-        let timings = &inner.world.timings;
-        let most = timings.call_deadline + timings.write_stall + Duration::from_secs(5);
-        if tokio::time::timeout(most, inner.world.tasks.wait()).await.is_err() {
-            tracing::error!("calls were still being carried out {most:?} after the last plugin ended");
+        if timeout_at(until, inner.world.tasks.wait()).await.is_err() {
+            let tasks = inner.world.tasks.len();
+            cut_off.push(format!("{tasks} calls or answers were still being carried out"));
         }
+        self.drained(cut_off)
     }
+
+    fn drained(&self, cut_off: Vec<String>) -> Drained {
+        for what in &cut_off {
+            let deadline = self.inner.world.timings.drain_deadline;
+            tracing::error!("stopped after {deadline:?} although {what}");
+        }
+        Drained { cut_off }
+    }
+}
+
+/// How a shutdown went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drained {
+    /// What was not finished in time, a clause each; empty if everything was.
+    pub cut_off: Vec<String>,
 }
 
 impl Inner {
@@ -189,9 +243,19 @@ impl Inner {
             };
             let Some(taken) = taken else { return };
             let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+            // All are admitted before one of them may decline: who answers is known then.
+            routes.route(&taken.event).for_each(|session| session.admit(&taken.event));
             for session in routes.route(&taken.event) {
                 session.offer(taken.event.clone(), taken.busy.another());
             }
+        }
+    }
+
+    /// Looks at how much memory the processes take, again and again.
+    async fn measure(self: Arc<Self>) {
+        let every = self.world.rates.room.measure_every;
+        while tokio::time::timeout(every, self.closing.cancelled()).await.is_err() {
+            self.world.gate.measure();
         }
     }
 }

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use bailey_protocol::error::ErrorObject;
 use bailey_protocol::method::log::LogLine;
-use bailey_protocol::{EventId, EventKind, Tenant};
+use bailey_protocol::{EventId, EventKind, Tenant, Timestamp};
 use tokio::sync::mpsc;
+
+use crate::session::SessionState;
 
 /// Bytes of a call's parameters or result that are shown; longer ones are cut and end in `...`.
 pub const SHOWN_BYTES: usize = 256 * 1024;
@@ -25,6 +27,19 @@ pub enum Observation {
         pid: u32,
         /// From the start of the process.
         took: Duration,
+    },
+    /// A session is in another state, or for another reason.
+    SessionChanged {
+        /// Whose.
+        tenant: Tenant,
+        /// What it is doing now.
+        state: SessionState,
+        /// Why, as a clause.
+        reason: String,
+        /// Since when.
+        since: Timestamp,
+        /// When it changes by itself at the latest, where that is known.
+        until: Option<Timestamp>,
     },
     /// A process is gone.
     SessionEnded {
@@ -76,6 +91,15 @@ pub enum Observation {
         /// Which.
         event: EventId,
         /// Why, as a clause.
+        reason: String,
+    },
+    /// An event came while deliveries are stopped: it is counted, and nothing else.
+    EventRefused {
+        /// For whom it was.
+        tenant: Tenant,
+        /// Which.
+        event: EventId,
+        /// Why deliveries are stopped, as a clause.
         reason: String,
     },
     /// A call was answered.

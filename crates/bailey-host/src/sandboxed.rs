@@ -6,7 +6,7 @@ use bailey_sandbox::{Exit, Process, ProcessSpec, Sandbox};
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 
-use crate::spawn::{Ended, RunningProcess, Signal, SpawnFailure, SpawnRequest, Spawner};
+use crate::spawn::{Ended, MemoryProbe, RunningProcess, Signal, SpawnFailure, SpawnRequest, Spawner};
 
 /// Starts plugins in `sandbox`.
 pub fn sandbox_spawner(sandbox: Sandbox) -> Spawner {
@@ -25,7 +25,9 @@ async fn start(sandbox: &Sandbox, request: SpawnRequest) -> Result<RunningProces
     let pipes = process.take_stdio().ok_or_else(|| SpawnFailure("the process has no pipes".to_owned()))?;
     // One signal of each kind is all that is ever sent; room for more costs nothing.
     let (sender, signals) = mpsc::channel(8);
+    let memory = process.memory().map(|memory| -> MemoryProbe { Arc::new(move || memory.bytes()) });
     Ok(RunningProcess {
+        memory,
         pid: process.pid(),
         stdin: Box::new(pipes.stdin),
         stdout: Box::new(pipes.stdout),

@@ -15,6 +15,9 @@ use crate::installation::PluginCode;
 pub type Spawner =
     Arc<dyn Fn(SpawnRequest) -> BoxFuture<'static, Result<RunningProcess, SpawnFailure>> + Send + Sync>;
 
+/// Says how many bytes of memory a process takes right now; `None` when that cannot be told. Cheap.
+pub type MemoryProbe = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
 /// One process to start.
 #[derive(Debug, Clone)]
 pub struct SpawnRequest {
@@ -45,6 +48,8 @@ pub struct RunningProcess {
     pub exit: BoxFuture<'static, Ended>,
     /// Sends it a signal; never blocks.
     pub signal: Box<dyn Fn(Signal) + Send + Sync>,
+    /// Measures it, where that is possible.
+    pub memory: Option<MemoryProbe>,
 }
 
 impl fmt::Debug for RunningProcess {

@@ -2,6 +2,7 @@
 //! once. What a call means is decided behind [`Calls`]; who is calling is decided by the process
 //! the call came from.
 
+mod discord;
 mod services;
 
 use std::panic::AssertUnwindSafe;
@@ -12,6 +13,7 @@ use bailey_protocol::event::Interaction;
 use bailey_protocol::frame::{self, RequestId};
 use bailey_protocol::method::log::LogLine;
 use bailey_protocol::{CallError, Grants, InteractionId, Method, Params, Tenant, Timestamp};
+pub use bailey_services::interactions::Unanswered;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -30,8 +32,22 @@ pub trait Calls: Send + Sync + 'static {
     /// Keeps a line a plugin wrote. Never blocks, never fails.
     fn log(&self, tenant: &Tenant, version: &str, line: LogLine);
 
-    /// An interaction is on its way to a plugin, which may answer it from now on.
+    /// An interaction is on its way to a plugin, which may answer it from now on. Every plugin it goes to is
+    /// admitted before one of them gives it up.
     fn admit(&self, tenant: &Tenant, interaction: &Interaction, received_at: Timestamp);
+
+    /// The plugin is done with an interaction; it may still answer it. Completes at once unless another
+    /// plugin gave it up and this was the last to be waited for.
+    fn handled(&self, tenant: &Tenant, interaction: InteractionId) -> BoxFuture<'static, ()>;
+
+    /// The plugin will not answer an interaction any more. If nobody else may and nobody has, the person is
+    /// told so; completes when that is done.
+    fn give_up(&self, tenant: &Tenant, interaction: InteractionId, why: Unanswered)
+    -> BoxFuture<'static, ()>;
+
+    /// Whether something of the tenant's needs its process, though nothing is under way: a socket, say. Such a
+    /// process is not ended for being idle.
+    fn needs_process(&self, tenant: &Tenant) -> bool;
 }
 
 /// Who calls, and in which situation.

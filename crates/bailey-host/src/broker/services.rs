@@ -1,19 +1,19 @@
 //! What each method means: the one place where a method meets a capability and a service.
 
-use bailey_protocol::capability::{DiscordSendMessage, InteractionRespond, StorageKv};
+use bailey_protocol::capability::{InteractionRespond, StorageKv, StorageSql};
 use bailey_protocol::event::Interaction;
-use bailey_protocol::method::discord::SendMessage;
 use bailey_protocol::method::ephemeral::{Check, Count, Remember};
 use bailey_protocol::method::interaction::{Defer, Respond, SendModal};
 use bailey_protocol::method::kv::{GetMany, Increment, KeyOnly, List, ListValues, Put, PutMany};
 use bailey_protocol::method::log::LogLine;
 use bailey_protocol::method::metrics::{Query, Record, Total};
+use bailey_protocol::method::sql::{Execute, Query as Select};
 use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
 use bailey_services::Services;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Answer, Caller, Calls, to_raw};
+use super::{Answer, Caller, Calls, Unanswered, discord, to_raw};
 
 impl Calls for Services {
     fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer> {
@@ -28,12 +28,32 @@ impl Calls for Services {
     fn admit(&self, tenant: &Tenant, interaction: &Interaction, received_at: Timestamp) {
         self.interactions.admit(tenant, interaction, received_at);
     }
+
+    fn handled(&self, tenant: &Tenant, interaction: InteractionId) -> BoxFuture<'static, ()> {
+        let (interactions, tenant) = (self.interactions.clone(), tenant.clone());
+        async move { interactions.handled(&tenant, interaction).await }.boxed()
+    }
+
+    fn give_up(
+        &self,
+        tenant: &Tenant,
+        interaction: InteractionId,
+        why: Unanswered,
+    ) -> BoxFuture<'static, ()> {
+        let (interactions, tenant) = (self.interactions.clone(), tenant.clone());
+        async move { interactions.give_up(&tenant, interaction, why).await }.boxed()
+    }
+
+    fn needs_process(&self, _tenant: &Tenant) -> bool {
+        false // no service holds anything that lives in a process
+    }
 }
 
 /// The grant first, then the parameters: whoever may not call learns no rules.
 async fn carry_out(services: &Services, caller: &Caller, method: Method, params: &Params) -> Answer {
-    let Services { kv, ephemeral, messages, interactions, .. } = services;
+    let Services { kv, sql, ephemeral, interactions, .. } = services;
     let storage = || caller.grants.require::<StorageKv>();
+    let tables = || caller.grants.require::<StorageSql>();
     let answering = || caller.grants.require::<InteractionRespond>();
     let current = caller.interaction.map(|current| current.id);
     let tenant = caller.grants.tenant();
@@ -59,10 +79,6 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
         Method::EphemeralDedup => to_raw(&ephemeral.dedup(tenant, &Remember::parse(params)?).await?),
         Method::EphemeralFlagSet => to_raw(&ephemeral.flag_set(tenant, &Remember::parse(params)?).await?),
         Method::EphemeralFlagCheck => to_raw(&ephemeral.flag_check(tenant, &Check::parse(params)?).await?),
-        Method::DiscordSendMessage => {
-            let grant = caller.grants.require::<DiscordSendMessage>()?;
-            to_raw(&messages.send(&grant, &SendMessage::parse(params)?).await?)
-        }
         Method::InteractionRespond => {
             let grant = answering()?;
             let mut respond = Respond::parse(params)?;
@@ -96,8 +112,12 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
         Method::MetricsTotal => {
             to_raw(&services.metrics.total(caller.grants.tenant(), &Total::parse(params)?).await?)
         }
+        Method::SqlExecute => to_raw(&sql.execute(&tables()?, &Execute::parse(params)?).await?),
+        Method::SqlQuery => to_raw(&sql.query(&tables()?, &Select::parse(params)?).await?),
+        Method::SqlQueryOne => to_raw(&sql.query_one(&tables()?, &Select::parse_one(params)?).await?),
         // The session takes these itself; they never arrive here.
         Method::PluginLog | Method::EventAck | Method::EventFail => Err(CallError::Internal),
+        discord => discord::carry_out(&services.actions, &caller.grants, discord, params).await,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use bailey_protocol::{EventId, InteractionId};
 use tokio::time::Instant;
@@ -18,8 +19,12 @@ const REMEMBERED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) delivery: Delivery,
+    /// When it was sent.
+    pub(crate) since: Instant,
     /// When to lose patience.
     pub(crate) due: Instant,
+    /// How long the process had waited for slow answers of ours when it was sent.
+    pub(crate) waited: Duration,
     /// The plugin said a handler raised; its acknowledgement is still to come.
     pub(crate) failed: bool,
 }
@@ -43,20 +48,31 @@ impl Flight {
         self.in_work.len()
     }
 
+    /// The window from now on.
+    pub(crate) fn set_window(&mut self, window: usize) {
+        self.window = window;
+    }
+
+    /// When the oldest was sent.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        self.in_work.iter().map(|known| known.since).min()
+    }
+
     /// Whether another event may be sent.
     pub(crate) fn has_room(&self) -> bool {
         self.in_work.len() < if self.first_settled { self.window } else { 1 }
     }
 
     /// Counts an event as sent.
-    pub(crate) fn begin(&mut self, delivery: Delivery, due: Instant) {
+    pub(crate) fn begin(&mut self, delivery: Delivery, due: Instant, waited: Duration) {
         if let Some(interaction) = &delivery.event.interaction {
             if self.delivered.len() == REMEMBERED {
                 self.delivered.pop_front();
             }
             self.delivered.push_back((delivery.event.id.clone(), interaction.id));
         }
-        self.in_work.push(InFlight { delivery, due, failed: false });
+        let since = Instant::now();
+        self.in_work.push(InFlight { delivery, since, due, waited, failed: false });
     }
 
     /// Settles an event, if it is in work here.
@@ -86,9 +102,22 @@ impl Flight {
         late
     }
 
+    /// Gives those in work the time that the process, in all, has `waited` for us, up to `most`.
+    pub(crate) fn extend(&mut self, patience: Duration, waited: Duration, most: Duration) {
+        for known in self.in_work.iter_mut().filter(|known| !known.failed) {
+            known.due = known.since + patience + waited.saturating_sub(known.waited).min(most);
+        }
+    }
+
     /// The first event whose time is over at `now`.
     pub(crate) fn overdue(&self, now: Instant) -> Option<&InFlight> {
         self.in_work.iter().find(|known| !known.failed && known.due <= now)
+    }
+
+    /// Interactions this process was given and that are not in work any more, the latest ones.
+    pub(crate) fn past_interactions(&self) -> Vec<InteractionId> {
+        let in_work = |id: &EventId| self.in_work.iter().any(|known| known.delivery.event.id == *id);
+        self.delivered.iter().filter(|(id, _)| !in_work(id)).map(|(_, interaction)| *interaction).collect()
     }
 
     /// Where to note that the plugin answered an interaction that is in work.
@@ -121,14 +150,12 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::quiet::Quiet;
     use crate::testing::{command, message};
 
     fn begin(flight: &mut Flight, event: bailey_protocol::Event, due: Instant) {
-        flight.begin(Delivery::new(event, Quiet::default().hold()), due);
+        flight.begin(Delivery::new(event, Quiet::default().hold()), due, Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

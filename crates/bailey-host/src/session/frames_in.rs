@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_protocol::frame::{PluginFrame, RequestId};
+use bailey_protocol::lines::{self, Found};
 use bailey_protocol::method::log::{LogLevel, LogLine};
 use bailey_protocol::method::{Done, EventIds};
 use bailey_protocol::{CallError, InteractionId, Method, Params};
@@ -14,11 +15,12 @@ use tokio::time::Instant;
 
 use super::flight::InFlight;
 use super::life::Life;
+use super::lock;
 use super::slots::Slot;
 use super::streams::{Line, Outgoing};
-use crate::broker::{self, Answer, Call, Caller};
+use crate::broker::{self, Answer, Call, Caller, Unanswered};
 use crate::bucket::Bucket;
-use crate::frames::{self, Found};
+use crate::dead_letters::Settled;
 use crate::observation::{Observation, shown};
 
 /// What a line costs beside its bytes, so that many short ones are no cheaper than few long ones.
@@ -53,7 +55,7 @@ impl Inbox {
     }
 
     pub(super) fn take_line(&mut self, line: Line) {
-        let found = if line.cut { frames::read_cut(&line.bytes) } else { frames::read(&line.bytes) };
+        let found = if line.cut { lines::read_cut(&line.bytes) } else { lines::read(&line.bytes) };
         self.found.extend(found);
     }
 
@@ -77,7 +79,7 @@ impl Inbox {
 fn size_of_call(found: &Found) -> Option<usize> {
     match found {
         Found::Frame(PluginFrame::Request { method, params, .. }) => {
-            Some(method.len() + frames::params_of(params.as_deref()).len())
+            Some(method.len() + lines::params_of(params.as_deref()).len())
         }
         Found::Refused { .. } => Some(0),
         _ => None,
@@ -130,7 +132,7 @@ impl Life {
     }
 
     fn notification(&mut self, method: &str, params: Option<&RawValue>) {
-        let size = frames::params_of(params).len();
+        let size = lines::params_of(params).len();
         let Ok(params) = Params::parse(params) else {
             self.inbox.spend(size);
             return self.noise(&format!("{method} with parameters that are no object"));
@@ -158,16 +160,40 @@ impl Life {
     }
 
     /// An event is done with: what it held is given back.
-    pub(super) fn settled(&mut self, done: InFlight, handled: bool) {
+    pub(super) fn settled(&mut self, mut done: InFlight, handled: bool) {
+        done.delivery.settle(Settled::Acknowledged);
         let event = &done.delivery.event;
         if !handled && !done.failed && self.boot_answered {
             self.shared.unhandled.learn(event.kind);
+        }
+        if let Some(interaction) = &event.interaction {
+            match (done.failed, handled || !self.boot_answered) {
+                (true, _) => self.shared.give_up(interaction.id, Unanswered::Failed),
+                (false, true) => self.shared.handled(interaction.id),
+                (false, false) => self.shared.give_up(interaction.id, Unanswered::NoHandler),
+            }
         }
         self.shared.world.observer.tell(|| Observation::EventAcked {
             tenant: self.shared.tenant.clone(),
             event: event.id.clone(),
             handled: handled || done.failed,
         });
+        // What nobody handles says nothing about how well it is handled.
+        if handled || done.failed {
+            self.judge(done.failed);
+        }
+    }
+
+    /// Tells the breakers how an event went.
+    fn judge(&mut self, failed: bool) {
+        let shared = Arc::clone(&self.shared);
+        let limits = &shared.world.timings.breakers;
+        let opened = lock(&shared.breaker).handled(Instant::now(), failed, limits);
+        match opened {
+            Some(opened) => self.trip(opened.why),
+            None if !failed => self.trial_passed(),
+            None => {}
+        }
     }
 
     fn fail(&mut self, params: &Params) {
@@ -195,7 +221,7 @@ impl Life {
         let known = match method.parse::<Method>() {
             Ok(known) => known,
             Err(error) => {
-                self.inbox.spend(frames::params_of(raw).len());
+                self.inbox.spend(lines::params_of(raw).len());
                 return self.refuse(&id, method, error, slot);
             }
         };
@@ -207,7 +233,7 @@ impl Life {
             // The oldest SDKs acknowledge by a request.
             Method::EventAck => self.ack(&params),
             Method::EventFail => self.fail(&params),
-            Method::PluginLog => self.log(&params, frames::params_of(raw).len()),
+            Method::PluginLog => self.log(&params, lines::params_of(raw).len()),
             _ => return self.call(id, known, params, raw, slot),
         }
         let answer = broker::to_raw(&Done::OK);
@@ -223,7 +249,7 @@ impl Life {
         slot: Option<Slot>,
     ) {
         if let Err(retry_after) = self.inbox.calls.take(1.0) {
-            self.inbox.spend(frames::params_of(raw).len());
+            self.inbox.spend(lines::params_of(raw).len());
             let error = CallError::RateLimited { scope: "calls".to_owned(), retry_after };
             return self.refuse(&id, method.as_str(), error, slot);
         }
@@ -236,9 +262,11 @@ impl Life {
             .and_then(|interaction| self.flight.answered_mark(interaction));
         let world = Arc::clone(&self.shared.world);
         let shown_params =
-            if world.observer.listens() { shown(frames::params_of(raw)) } else { String::new() };
+            if world.observer.listens() { shown(lines::params_of(raw)) } else { String::new() };
         let call = Call { caller, id, method, params, shown_params };
         let (answers, busy) = (self.answers(), world.quiet.hold());
+        let waiting = self.waits.begin();
+        self.last_active = Instant::now();
         let mut carrying_out = Box::pin(async move {
             let deadline = world.timings.call_deadline;
             let calls = Arc::clone(&world.calls);
@@ -246,6 +274,7 @@ impl Life {
             if let Some(mark) = answers_interaction.filter(|_| succeeded) {
                 mark.store(true, std::sync::atomic::Ordering::Release);
             }
+            drop(waiting);
             if let Some(sender) = answers.and_then(|answers| answers.upgrade()) {
                 // Failing means that the process is gone, and its questions with it.
                 let _ = sender.send(Outgoing { line, held: slot.map(|slot| (slot, busy)) }).await;

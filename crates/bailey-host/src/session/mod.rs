@@ -2,7 +2,8 @@
 //! something to tell it, replaced when it fails, and ended when asked.
 //!
 //! [`Session`] is the handle others hold; `actor` decides when a process lives; `life` is one
-//! process from its first byte to its last.
+//! process from its first byte to its last; `unanswered` sees to it that no person waits for a plugin
+//! that will not answer.
 
 mod actor;
 pub(crate) mod flight;
@@ -12,7 +13,10 @@ mod noise;
 pub(crate) mod queue;
 mod restarts;
 mod slots;
+mod state;
 mod streams;
+mod unanswered;
+mod waits;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,17 +26,22 @@ use bailey_protocol::host_message::Lifecycle;
 use bailey_protocol::method::log::{LogLevel, LogLine};
 use bailey_protocol::{Clock, Event, EventId, Tenant, limits};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::broker::Calls;
+use crate::broker::{Calls, Unanswered};
+use crate::dead_letters::{DeadLetter, DeadLetters, Settled};
 use crate::installation::Installation;
 use crate::observation::{Observation, Observer};
 use crate::quiet::{Busy, Quiet};
 use crate::router::UnhandledKinds;
 use crate::spawn::Spawner;
+use crate::supervisor::breaker::Breaker;
+use crate::supervisor::{Gate, Plugins};
 use crate::timings::{HostRates, HostTimings};
 use queue::{Delivery, Queue};
+use state::Status;
+pub use state::{SessionState, SessionView};
 
 /// Dead letters kept in memory; the oldest goes first.
 const DEAD_LETTERS: usize = 256;
@@ -46,61 +55,15 @@ pub(crate) struct World {
     pub(crate) rates: HostRates,
     pub(crate) observer: Observer,
     pub(crate) quiet: Quiet,
+    pub(crate) plugins: Plugins,
+    pub(crate) gate: Gate,
     pub(crate) tasks: TaskTracker,
+    /// The host takes nothing more in and ends.
+    pub(crate) closing: CancellationToken,
+    /// Where dead letters are kept for good.
+    pub(crate) keeper: Option<Arc<dyn DeadLetters>>,
+    /// The last ones, for whoever looks.
     pub(crate) dead_letters: Mutex<VecDeque<DeadLetter>>,
-}
-
-/// An event put aside for good.
-#[derive(Debug, Clone)]
-pub struct DeadLetter {
-    /// For whom it was.
-    pub tenant: Tenant,
-    /// The event, whole.
-    pub event: Event,
-    /// How often it was delivered.
-    pub attempts: u32,
-    /// Why it was put aside, as a clause.
-    pub reason: String,
-}
-
-/// What a session is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SessionState {
-    /// No process; the next event starts one.
-    Cold,
-    /// A process was started and is not ready.
-    Starting,
-    /// Takes events.
-    Ready,
-    /// Finishes what it has, then ends.
-    Draining,
-    /// Ended without being asked; starts again after a wait.
-    Backoff {
-        /// What happened, as a sentence.
-        reason: String,
-    },
-    /// Does not start; left alone for a while.
-    Broken {
-        /// What happened, as a sentence.
-        reason: String,
-    },
-}
-
-/// A session as seen from outside.
-#[derive(Debug, Clone)]
-pub struct SessionView {
-    /// Whose.
-    pub tenant: Tenant,
-    /// What it is doing.
-    pub state: SessionState,
-    /// Its process, if there is one.
-    pub pid: Option<u32>,
-    /// Events waiting.
-    pub queued: usize,
-    /// Events sent and not acknowledged.
-    pub in_flight: usize,
-    /// Events dropped since the installation because too many were waiting.
-    pub dropped: u64,
 }
 
 /// Why a lifecycle message had no effect that we know of.
@@ -142,17 +105,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Mutex<Queue>,
     pub(crate) wake: Notify,
     pub(crate) status: Mutex<Status>,
+    pub(crate) breaker: Mutex<Breaker>,
     pub(crate) unhandled: Arc<UnhandledKinds>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Status {
-    pub(crate) state: SessionState,
-    /// Of [`SessionState::Backoff`] and [`SessionState::Broken`]: when it is over.
-    pub(crate) until: Option<Instant>,
-    pub(crate) pid: Option<u32>,
-    pub(crate) in_flight: usize,
-    pub(crate) version: String,
 }
 
 /// The handle of a session. Cheap to clone.
@@ -170,13 +124,8 @@ impl Session {
             world: Arc::clone(world),
             queue: Mutex::new(Queue::new(limits::DELIVERY_QUEUE)),
             wake: Notify::new(),
-            status: Mutex::new(Status {
-                state: SessionState::Cold,
-                until: None,
-                pid: None,
-                in_flight: 0,
-                version: installation.version.clone(),
-            }),
+            status: Mutex::new(Status::cold(installation.version.clone(), world.clock.now())),
+            breaker: Mutex::default(),
             unhandled: Arc::default(),
         });
         let (sender, commands) = mpsc::channel(16);
@@ -188,20 +137,41 @@ impl Session {
         Arc::clone(&self.shared.unhandled)
     }
 
+    /// Lets the plugin answer an interaction that is about to be offered.
+    pub(crate) fn admit(&self, event: &Event) {
+        if let Some(interaction) = &event.interaction {
+            self.shared.world.calls.admit(&self.shared.tenant, interaction, event.received_at);
+        }
+    }
+
     /// Queues an event. Never waits: one plugin must not slow another.
     pub(crate) fn offer(&self, event: Event, busy: Busy) {
+        self.take(Delivery::new(event, busy));
+    }
+
+    /// Queues an event that was put aside; says what became of it.
+    pub(crate) fn offer_again(&self, event: Event, busy: Busy) -> oneshot::Receiver<Settled> {
+        let (tell, settled) = oneshot::channel();
+        self.take(Delivery { tell: Some(tell), ..Delivery::new(event, busy) });
+        settled
+    }
+
+    fn take(&self, delivery: Delivery) {
         let shared = &self.shared;
-        let delivery = Delivery::new(event, busy);
-        if let Some(reason) = shared.refuses() {
-            shared.bury(delivery, reason);
-            return;
+        if let Some(opened) = shared.closed() {
+            // One that was put aside before stays that, with the reason.
+            if delivery.tell.is_some() {
+                return shared.bury(delivery, opened.why);
+            }
+            return shared.refuse(delivery, &opened);
         }
-        if let Some(interaction) = &delivery.event.interaction {
-            shared.world.calls.admit(&shared.tenant, interaction, delivery.event.received_at);
+        if shared.is_far_from_starting() && delivery.event.interaction.is_some() {
+            return shared.abandon(delivery, "the plugin does not start soon enough", Unanswered::NotRunning);
         }
         let dropped = lock(&shared.queue).push(delivery);
         if let Some(dropped) = dropped {
-            shared.bury(dropped, format!("more than {} events were waiting", limits::DELIVERY_QUEUE));
+            let reason = format!("more than {} events were waiting", limits::DELIVERY_QUEUE);
+            shared.abandon(dropped, &reason, Unanswered::Busy);
         }
         shared.wake.notify_one();
     }
@@ -231,48 +201,24 @@ impl Session {
         }
     }
 
+    /// What is not finished, for a host that waits no longer.
+    pub(crate) fn unfinished(&self) -> String {
+        let view = self.view();
+        format!(
+            "the process of {} had not ended: it is {} ({}), with {} events unacknowledged and {} waiting",
+            view.tenant, view.state, view.reason, view.in_flight, view.queued
+        )
+    }
+
     pub(crate) fn view(&self) -> SessionView {
-        let (queued, dropped) = {
-            let queue = lock(&self.shared.queue);
-            (queue.len(), queue.dropped())
-        };
-        let status = lock(&self.shared.status);
-        let waited = status.until.is_none_or(|until| until <= Instant::now());
-        let state = match &status.state {
-            SessionState::Backoff { .. } if waited => SessionState::Cold,
-            state => state.clone(),
-        };
-        SessionView {
-            tenant: self.shared.tenant.clone(),
-            state,
-            pid: status.pid,
-            queued,
-            in_flight: status.in_flight,
-            dropped,
-        }
+        self.shared.view()
     }
 }
 
 impl Shared {
-    pub(crate) fn set_state(&self, state: SessionState, until: Option<Instant>) {
-        let mut status = lock(&self.status);
-        status.state = state;
-        status.until = until;
-    }
-
-    /// Why no event is taken at present, if none is.
-    fn refuses(&self) -> Option<String> {
-        let status = lock(&self.status);
-        match &status.state {
-            SessionState::Broken { reason } if status.until.is_some_and(|until| Instant::now() < until) => {
-                Some(format!("the plugin does not start: {reason}"))
-            }
-            _ => None,
-        }
-    }
-
     /// Puts a delivery aside for good.
-    pub(crate) fn bury(&self, delivery: Delivery, reason: String) {
+    pub(crate) fn bury(&self, mut delivery: Delivery, reason: String) {
+        delivery.settle(Settled::PutAside);
         let event: &EventId = &delivery.event.id;
         tracing::warn!(tenant = %self.tenant, %event, attempts = delivery.attempts,
             "event {event} for {} was put aside: {reason}", self.tenant);
@@ -281,16 +227,21 @@ impl Shared {
             event: event.clone(),
             reason: reason.clone(),
         });
-        let mut dead = lock(&self.world.dead_letters);
-        if dead.len() == DEAD_LETTERS {
-            dead.pop_front();
-        }
-        dead.push_back(DeadLetter {
+        let letter = DeadLetter {
             tenant: self.tenant.clone(),
             event: delivery.event,
             attempts: delivery.attempts,
             reason,
-        });
+            at: self.world.clock.now(),
+        };
+        if let Some(keeper) = &self.world.keeper {
+            keeper.keep(letter.clone());
+        }
+        let mut dead = lock(&self.world.dead_letters);
+        if dead.len() == DEAD_LETTERS {
+            dead.pop_front();
+        }
+        dead.push_back(letter);
     }
 
     /// Tells the author and the operator of something that went wrong.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bailey_protocol::limits;
 use bailey_protocol::method::log::{LogLevel, LogLine};
+use bailey_services::logs::escape;
 use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
@@ -86,10 +87,16 @@ impl Noise {
 
 impl Counts {
     fn remember(&mut self, text: &str) {
+        // Python points at the place in the line above; without that line's columns it points nowhere.
+        if text.chars().all(|character| matches!(character, '~' | '^' | ' ')) {
+            return;
+        }
         if self.last_words.len() == LAST_LINES {
             self.last_words.pop_front();
         }
-        self.last_words.push_back(text.trim().chars().take(LAST_LINE_CHARACTERS).collect());
+        // They are quoted in sentences of ours, in logs and on terminals.
+        let line: String = text.trim().chars().take(LAST_LINE_CHARACTERS).collect();
+        self.last_words.push_back(escape(&line));
     }
 
     /// Whether to keep a line, what to say of the minute before, and whether the flood just began.

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bailey_protocol::Event;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use crate::dead_letters::Settled;
 use crate::quiet::Busy;
 
 /// One event for one session, until it is settled.
@@ -16,6 +19,10 @@ pub(crate) struct Delivery {
     pub(crate) attempts: u32,
     /// Whether the plugin answered it, if it is an interaction; set by the call that did.
     pub(crate) answered: Arc<AtomicBool>,
+    /// Who waits to hear what became of it, if it had been put aside before.
+    pub(crate) tell: Option<oneshot::Sender<Settled>>,
+    /// When it began to wait.
+    pub(crate) since: Instant,
     /// Keeps the host un-quiet until the delivery is settled.
     #[expect(dead_code, reason = "held for its drop")]
     pub(crate) busy: Busy,
@@ -23,11 +30,18 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     pub(crate) fn new(event: Event, busy: Busy) -> Self {
-        Self { event, attempts: 0, answered: Arc::default(), busy }
+        Self { event, attempts: 0, answered: Arc::default(), tell: None, since: Instant::now(), busy }
     }
 
     pub(crate) fn answered(&self) -> bool {
         self.answered.load(Ordering::Acquire)
+    }
+
+    /// Tells who waits what became of it. Dropped untold, it was lost with its installation or its host.
+    pub(crate) fn settle(&mut self, settled: Settled) {
+        if let Some(tell) = self.tell.take() {
+            let _ = tell.send(settled); // whoever asked may have lost interest
+        }
     }
 }
 
@@ -74,6 +88,18 @@ impl Queue {
 
     pub(crate) fn pop(&mut self) -> Option<Delivery> {
         self.waiting.pop_front()
+    }
+
+    /// Takes out those that are wanted, in their order.
+    pub(crate) fn take(&mut self, wanted: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let (taken, left) = self.waiting.drain(..).partition(|delivery| wanted(delivery));
+        self.waiting = left;
+        Vec::from_iter::<VecDeque<Delivery>>(taken)
+    }
+
+    /// Whether a person waits for one of them.
+    pub(crate) fn has_interaction(&self) -> bool {
+        self.waiting.iter().any(|delivery| delivery.event.interaction.is_some())
     }
 
     /// Takes everything out.

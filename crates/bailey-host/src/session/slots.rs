@@ -1,11 +1,11 @@
-//! How many calls, and how many bytes of them, one process may have in flight.
+//! How many calls, and how many bytes of them, one process may have in flight, and how many calls all
+//! processes of its plugin.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bytes of parameters one process may have in flight: two of the largest lines.
-const BYTES_IN_FLIGHT: usize = 2 * bailey_protocol::limits::LINE_BYTES;
+const BYTES_IN_FLIGHT: usize = bailey_protocol::limits::CALL_BYTES_IN_FLIGHT;
 const KIBIBYTE: usize = 1024;
 
 /// The slots of one process.
@@ -13,6 +13,8 @@ const KIBIBYTE: usize = 1024;
 pub(crate) struct Slots {
     calls: Arc<Semaphore>,
     kibibytes: Arc<Semaphore>,
+    /// Shared by all processes of the plugin.
+    of_plugin: Arc<Semaphore>,
 }
 
 /// A place for one call, from its reading to the writing of its answer.
@@ -20,13 +22,15 @@ pub(crate) struct Slots {
 pub(crate) struct Slot {
     _call: OwnedSemaphorePermit,
     _kibibytes: OwnedSemaphorePermit,
+    _of_plugin: OwnedSemaphorePermit,
 }
 
 impl Slots {
-    pub(crate) fn new(calls: usize) -> Self {
+    pub(crate) fn new(calls: usize, of_plugin: Arc<Semaphore>) -> Self {
         Self {
             calls: Arc::new(Semaphore::new(calls)),
             kibibytes: Arc::new(Semaphore::new(BYTES_IN_FLIGHT / KIBIBYTE)),
+            of_plugin,
         }
     }
 
@@ -36,7 +40,8 @@ impl Slots {
         let kibibytes = (bytes / KIBIBYTE + 1).min(BYTES_IN_FLIGHT / KIBIBYTE) as u32;
         let call = Arc::clone(&self.calls).acquire_owned().await.ok()?;
         let kibibytes = Arc::clone(&self.kibibytes).acquire_many_owned(kibibytes).await.ok()?;
-        Some(Slot { _call: call, _kibibytes: kibibytes })
+        let of_plugin = Arc::clone(&self.of_plugin).acquire_owned().await.ok()?;
+        Some(Slot { _call: call, _kibibytes: kibibytes, _of_plugin: of_plugin })
     }
 
     /// A slot, if one is free right now.
@@ -44,6 +49,7 @@ impl Slots {
         let kibibytes = (bytes / KIBIBYTE + 1).min(BYTES_IN_FLIGHT / KIBIBYTE) as u32;
         let call = Arc::clone(&self.calls).try_acquire_owned().ok()?;
         let kibibytes = Arc::clone(&self.kibibytes).try_acquire_many_owned(kibibytes).ok()?;
-        Some(Slot { _call: call, _kibibytes: kibibytes })
+        let of_plugin = Arc::clone(&self.of_plugin).try_acquire_owned().ok()?;
+        Some(Slot { _call: call, _kibibytes: kibibytes, _of_plugin: of_plugin })
     }
 }

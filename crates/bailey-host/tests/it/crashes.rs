@@ -52,8 +52,12 @@ async fn after_five_attempts_an_event_is_put_aside() {
     assert!(reason.contains("5 times"), "{reason}");
     bench.host.quiesced().await;
     assert_eq!(bench.host.dead_letters()[0].event.id.as_str(), "poison");
+    // Two short waits, then the breaker is open for a minute, then for two.
     let waited = begun.elapsed();
-    assert!(waited >= Duration::from_secs(1 + 2 + 5 + 15) && waited < Duration::from_secs(40), "{waited:?}");
+    assert!(
+        waited >= Duration::from_secs(1 + 2 + 60 + 120) && waited < Duration::from_secs(190),
+        "{waited:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,12 +96,75 @@ async fn an_event_that_hangs_gets_its_process_replaced() {
     assert_eq!(plugin.event().await, "e1");
     let begun = Instant::now();
     assert_eq!(plugin.signal().await, Signal::Kill);
-    assert!(begun.elapsed() >= limits::EVENT_DEADLINE, "{:?}", begun.elapsed());
+    assert_eq!(begun.elapsed().as_secs(), (limits::EVENT_DEADLINE + limits::PING_PATIENCE).as_secs());
     drop(plugin);
     let problem = bench.seen.problem().await;
     assert!(problem.contains("did not finish event.message_create (e1) within 60s"), "{problem}");
+    assert!(problem.contains("for 65s by now, and the process does not answer at all"), "{problem}");
     assert_eq!(bench.starts.next_ready().await.handle().await, "e1");
     bench.host.quiesced().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_in_a_process_that_answers_is_told_apart() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    assert_eq!(plugin.event().await, "e1");
+    let begun = Instant::now();
+    let ping = plugin.json().await;
+    assert_eq!((&ping["method"], begun.elapsed()), (&"host.ping".into(), limits::EVENT_DEADLINE));
+    plugin
+        .say(&format!(r#"{{"id":{},"error":{{"message":"unknown method: host.ping"}}}}"#, ping["id"]))
+        .await;
+    assert_eq!(plugin.signal().await, Signal::Kill);
+    let problem = bench.seen.problem().await;
+    assert!(problem.contains("its handler has run for 60s while the process still answers"), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_ends_after_the_ping_is_no_hang() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    plugin.event().await;
+    assert_eq!(plugin.json().await["method"], "host.ping");
+    plugin.ack("e1").await;
+    bench.host.quiesced().await;
+    bench.publish(&["e2"]).await;
+    assert_eq!(plugin.handle().await, "e2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_slow_answers_of_ours_is_not_held_against_a_plugin() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    plugin.event().await;
+    let begun = Instant::now();
+    // Three calls that take us 25 s each: 75 s in all.
+    for id in 1..=3 {
+        assert_eq!(plugin.call(id, "kv.get", r#"{"key":"never"}"#).await["error"]["code"], "TIMEOUT");
+    }
+    assert_eq!(plugin.json().await["method"], "host.ping");
+    assert_eq!(begun.elapsed().as_secs(), 75 + limits::EVENT_DEADLINE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn quick_calls_without_end_buy_no_time() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    plugin.event().await;
+    let begun = Instant::now();
+    for id in 1.. {
+        plugin.say(&format!(r#"{{"id":{id},"method":"kv.get","params":{{"key":"k"}}}}"#)).await;
+        if plugin.json().await["method"] == "host.ping" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(900)).await;
+    }
+    assert!(begun.elapsed() < limits::EVENT_DEADLINE + Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,12 +191,17 @@ async fn a_plugin_that_fails_at_import_is_quoted_and_left_alone_after_three_star
         assert_eq!(problem.contains("3 starts in a row failed: the next try"), start == 3, "{problem}");
     }
     bench.host.quiesced().await;
-    assert!(matches!(bench.host.sessions()[0].state, SessionState::Broken { .. }));
+    let reason = bench.seen.state(SessionState::Broken).await.1;
+    assert!(
+        reason.contains("3 starts in a row failed") && reason.contains("No module named 'numpy'"),
+        "{reason}"
+    );
     assert_eq!(bench.host.dead_letters().len(), 1);
-    // While it is broken, events are put aside at once and nothing is started.
-    bench.publish(&["e2"]).await;
+    // While it is broken, events are counted, which is told once, and nothing is started.
+    bench.publish(&["e2", "e2b"]).await;
     bench.host.quiesced().await;
     assert!(bench.starts.none());
+    assert_eq!((bench.view(&demo()).refused, bench.host.dead_letters().len()), (2, 1));
     // Later the next event is a new try, and a success closes the breaker.
     tokio::time::advance(Duration::from_secs(61)).await;
     bench.publish(&["e3"]).await;
@@ -242,4 +314,31 @@ async fn draining(host: &bailey_host::Host) {
         tokio::task::yield_now().await;
     }
     panic!("the session was not told to end: {:?}", host.sessions());
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_words_are_harmless_where_they_are_quoted() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    plugin.event().await;
+    plugin.say_stderr("gone\rERROR bailey: all is lost \u{1b}[2J\u{202e}").await;
+    plugin.say_stderr("    ~~~~~~^^^^^^^").await;
+    plugin.exit(1);
+    let problem = bench.seen.problem().await;
+    assert!(!problem.contains('~'), "{problem}");
+    assert!(problem.contains(r"gone\rERROR") && !problem.contains('\u{202e}'), "{problem}");
+    assert!(!problem.chars().any(char::is_control), "{problem:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_at_rest_remembers_how_its_last_process_ended() {
+    let mut bench = Bench::installed().await;
+    bench.publish(&["e1"]).await;
+    let mut plugin = bench.starts.next_ready().await;
+    plugin.handle().await;
+    plugin.exit(3);
+    bench.seen.state(SessionState::Backoff).await;
+    let (_, reason) = bench.seen.state(SessionState::Cold).await;
+    assert_eq!(reason, "the last process ended unexpectedly: exit code 3");
 }

@@ -1,6 +1,7 @@
 //! A process without a process: the test holds the far ends of its pipes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bailey_host::{Ended, RunningProcess, Signal, SpawnRequest, Spawner};
@@ -16,6 +17,8 @@ pub(crate) const FIRST_LINE: &str = r#"{"jsonrpc":"2.0","method":"plugin.log","p
 /// The far end of one process.
 pub(crate) struct Fake {
     pub(crate) request: SpawnRequest,
+    /// Bytes of memory it seems to take.
+    pub(crate) bytes: Arc<AtomicU64>,
     stdin: Option<BufReader<DuplexStream>>,
     stdout: Option<DuplexStream>,
     stderr: Option<DuplexStream>,
@@ -55,8 +58,10 @@ pub(crate) fn spawner() -> (Spawner, Starts) {
         let (exit, ended) = oneshot::channel();
         let (noted, signals) = mpsc::unbounded_channel();
         let (kill, mut killed) = mpsc::unbounded_channel::<()>();
+        let bytes = Arc::new(AtomicU64::new(0));
         let fake = Fake {
             request,
+            bytes: Arc::clone(&bytes),
             stdin: Some(BufReader::new(far_stdin)),
             stdout: Some(far_stdout),
             stderr: Some(far_stderr),
@@ -66,6 +71,10 @@ pub(crate) fn spawner() -> (Spawner, Starts) {
         let _ = sender.send(fake);
         let running = RunningProcess {
             pid: 0,
+            memory: {
+                let bytes = Arc::clone(&bytes);
+                Some(Arc::new(move || Some(bytes.load(Ordering::SeqCst))))
+            },
             stdin: Box::new(stdin),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
@@ -147,6 +156,24 @@ impl Fake {
         let id = self.event().await;
         self.ack(&id).await;
         id
+    }
+
+    /// Takes the next event, whose handler raises.
+    pub(crate) async fn fail(&mut self) -> String {
+        let id = self.event().await;
+        self.say(&format!(
+            r#"{{"jsonrpc":"2.0","method":"event.fail","params":{{"event_id":"{id}","reason":"handler_exception"}}}}"#
+        ))
+        .await;
+        self.ack(&id).await;
+        id
+    }
+
+    /// Ends in good order as the host asks it to.
+    pub(crate) async fn end(&mut self) {
+        assert_eq!(self.json().await["method"], "host.shutdown");
+        assert_eq!(self.line().await, None);
+        self.exit(0);
     }
 
     /// A call and its answer.

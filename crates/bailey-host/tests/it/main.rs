@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose premise fails should stop there")]
 
+mod breakers;
 mod calls;
 mod crashes;
+mod dead_letters;
 mod delivery;
 mod fake;
 mod golden;
@@ -11,5 +13,9 @@ mod hostile;
 mod lifecycle;
 mod memory_calls;
 mod python;
+mod room;
+mod sdk;
 mod services;
+mod shares;
 mod support;
+mod unanswered;

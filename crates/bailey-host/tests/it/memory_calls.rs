@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use bailey_host::{Answer, Caller, Calls, CurrentInteraction};
+use bailey_host::{Answer, Caller, Calls, CurrentInteraction, Unanswered};
 use bailey_protocol::capability::{DiscordSendMessage, InteractionRespond, StorageKv};
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::discord::SendMessage;
@@ -22,7 +22,12 @@ pub(crate) struct MemoryCalls {
     logs: Mutex<Vec<(Tenant, LogLine)>>,
     admitted: Mutex<Vec<(Tenant, InteractionId)>>,
     interactions: Mutex<Vec<Option<CurrentInteraction>>>,
+    left: Mutex<Vec<Left>>,
+    admitted_by_then: Mutex<Vec<usize>>,
 }
+
+/// An interaction a plugin is done with, and why it was given up if it was.
+pub(crate) type Left = (Tenant, InteractionId, Option<Unanswered>);
 
 fn raw(json: &str) -> Answer {
     RawValue::from_string(json.to_owned()).map_err(|_| CallError::Internal)
@@ -50,6 +55,34 @@ impl MemoryCalls {
     /// The interaction each `interaction.respond` was taken to belong to.
     pub(crate) fn interactions(&self) -> Vec<Option<CurrentInteraction>> {
         self.interactions.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// Interactions plugins are done with, in order.
+    pub(crate) fn all_left(&self) -> Vec<Left> {
+        self.left.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// How many were admitted, to anything, when each of them was left.
+    pub(crate) fn admitted_by_then(&self) -> Vec<usize> {
+        self.admitted_by_then.lock().expect("nobody panics while holding it").clone()
+    }
+
+    /// Why each of these was given up.
+    pub(crate) fn given_up(&self) -> Vec<(u64, Unanswered)> {
+        self.all_left().into_iter().filter_map(|(_, id, why)| Some((id.0, why?))).collect()
+    }
+
+    fn left(
+        &self,
+        tenant: &Tenant,
+        interaction: InteractionId,
+        why: Option<Unanswered>,
+    ) -> BoxFuture<'static, ()> {
+        let admitted = self.admitted().len();
+        self.admitted_by_then.lock().expect("nobody panics while holding it").push(admitted);
+        let mut left = self.left.lock().expect("nobody panics while holding it");
+        left.push((tenant.clone(), interaction, why));
+        std::future::ready(()).boxed()
     }
 
     fn answer(&self, caller: &Caller, method: Method, params: &Params) -> Answer {
@@ -114,5 +147,22 @@ impl Calls for Shared {
             .lock()
             .expect("nobody panics while holding it")
             .push((tenant.clone(), interaction.id));
+    }
+
+    fn handled(&self, tenant: &Tenant, interaction: InteractionId) -> BoxFuture<'static, ()> {
+        self.0.left(tenant, interaction, None)
+    }
+
+    fn give_up(
+        &self,
+        tenant: &Tenant,
+        interaction: InteractionId,
+        why: Unanswered,
+    ) -> BoxFuture<'static, ()> {
+        self.0.left(tenant, interaction, Some(why))
+    }
+
+    fn needs_process(&self, tenant: &Tenant) -> bool {
+        self.0.value(tenant, "socket").is_some()
     }
 }

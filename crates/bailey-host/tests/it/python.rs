@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_host::{
-    Host, HostConfig, HostRates, HostTimings, Observation, Observer, PluginCode, SessionState,
+    BreakerLimits, Host, HostConfig, HostRates, HostTimings, Observation, Observer, PluginCode, SessionState,
     sandbox_spawner,
 };
 use bailey_protocol::{EventKind, Tenant};
@@ -16,20 +16,21 @@ use tokio::time::timeout;
 use crate::memory_calls::Shared;
 use crate::support::{HandClock, Seen, demo, event, installation, tenant};
 
-struct Real {
-    host: Host,
-    calls: Shared,
-    seen: Seen,
+pub(crate) struct Real {
+    pub(crate) host: Host,
+    pub(crate) calls: Shared,
+    pub(crate) seen: Seen,
 }
 
 impl Real {
-    fn new(timings: HostTimings) -> Self {
+    pub(crate) fn new(timings: HostTimings) -> Self {
         let sandbox = Sandbox::Bare(BareSandbox::new(BareConfig { python: "/usr/bin/python3".into() }));
         let (observer, seen) = Observer::channel();
         let calls = Shared::default();
         let host = Host::start(HostConfig {
             spawner: sandbox_spawner(sandbox),
             calls: Arc::new(calls.clone()),
+            dead_letters: None,
             clock: Arc::new(HandClock::default()),
             timings,
             rates: HostRates::default(),
@@ -44,16 +45,16 @@ impl Real {
         self.host.install(installation).await;
     }
 
-    async fn say(&self, guild: u64, id: &str, content: &str) {
+    pub(crate) async fn say(&self, guild: u64, id: &str, content: &str) {
         let message = event(guild, id, EventKind::MessageCreate, json!({"content": content}));
         self.host.publish(message).await.unwrap();
     }
 
-    async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         timeout(Duration::from_secs(60), self.host.quiesced()).await.expect("the host never became quiet");
     }
 
-    fn done(&self, tenant: &Tenant) -> Option<String> {
+    pub(crate) fn done(&self, tenant: &Tenant) -> Option<String> {
         self.calls.0.value(tenant, "done")
     }
 }
@@ -63,9 +64,14 @@ fn scripted() -> &'static Path {
 }
 
 /// Short where waiting is the subject; the machine may be slow where it is not.
-fn short() -> HostTimings {
+pub(crate) fn short() -> HostTimings {
     let moment = Duration::from_millis(50);
     HostTimings { back_off: vec![moment], write_stall: Duration::from_millis(300), ..HostTimings::default() }
+}
+
+/// The first failed start counts.
+fn at_once() -> HostTimings {
+    HostTimings { breakers: BreakerLimits { failed_starts: 1, ..BreakerLimits::default() }, ..short() }
 }
 
 /// A plugin of one file.
@@ -88,7 +94,7 @@ async fn a_process_killed_in_the_middle_of_an_event_is_replaced_and_the_event_an
         })
         .await;
     let pid = real.host.sessions()[0].pid.unwrap();
-    kill(pid);
+    signal(pid, "-9");
     real.quiet().await;
     let attempt = real.seen.next(|seen| match seen {
         Observation::EventRedelivered { event, attempt, .. } => Some((event.to_string(), attempt)),
@@ -141,18 +147,17 @@ async fn each_way_not_to_start_gets_its_own_message() {
         ("import time\nwhile True: time.sleep(1)", "did not call plugin.run() within"),
         ("def broken(:", "SyntaxError"),
     ] {
-        let mut real =
-            Real::new(HostTimings { boot_deadline: Duration::from_secs(2), failed_starts: 1, ..short() });
+        let mut real = Real::new(HostTimings { boot_deadline: Duration::from_secs(2), ..at_once() });
         let plugin = written(source);
         real.install(&demo(), plugin.path()).await;
         real.say(9001, "e1", "hello").await;
         let problem = real.seen.problem().await;
         assert!(problem.starts_with("plugin `demo` ") && problem.contains(expected), "{source}: {problem}");
         real.quiet().await;
-        assert!(matches!(real.host.sessions()[0].state, SessionState::Broken { .. }));
+        assert!(matches!(real.host.sessions()[0].state, SessionState::Broken));
         real.host.shutdown().await;
     }
-    let mut real = Real::new(HostTimings { failed_starts: 1, ..short() });
+    let mut real = Real::new(at_once());
     real.install(&demo(), Path::new("/no/such/folder")).await;
     real.say(9001, "e1", "hello").await;
     let problem = real.seen.problem().await;
@@ -177,9 +182,12 @@ async fn a_shutdown_ends_the_process_by_closing_its_input() {
     assert_eq!(reason.await, "it was asked to");
 }
 
-/// `kill -9`, as an operator or the kernel would.
-#[expect(clippy::disallowed_methods, reason = "the test is about a process killed from outside")]
-fn kill(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+/// Sends a signal, as an operator or the kernel would.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the tests are about processes killed and stopped from outside"
+)]
+pub(crate) fn signal(pid: u32, signal: &str) {
+    let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
     assert!(status.success());
 }

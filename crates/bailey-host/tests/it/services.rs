@@ -6,7 +6,8 @@ use std::time::Duration;
 use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest};
 use bailey_host::{Host, HostConfig, HostRates, HostTimings, Observer};
 use bailey_protocol::{Clock, Grants, GuildId, Method, Tenant};
-use bailey_services::{Database, DatabaseOptions, Services};
+use bailey_services::logs::{LogFilter, LogPlace, LogQuery};
+use bailey_services::{Database, DatabaseOptions, Services, ServicesOptions, Sql};
 use bailey_sim::{ClockMode, CommandUse, SimConfig, Simulator, World};
 use bailey_store::testing::{shared_cluster, unique_schema};
 use serde_json::{Value, json};
@@ -52,11 +53,13 @@ impl House {
 
         let options = DatabaseOptions { schema: unique_schema(), ..DatabaseOptions::default() };
         let database = Database::connect(&shared_cluster().await.urls().plugins, &options).await.unwrap();
-        let services = Services::new(database, rest, directory, Arc::clone(&clock));
+        let (sql, options) = (Sql::unavailable(), ServicesOptions::default());
+        let services = Services::new(database, sql, rest, directory, Arc::clone(&clock), options);
         let (spawner, starts) = spawner();
         let host = Host::start(HostConfig {
             spawner,
             calls: Arc::new(services.clone()),
+            dead_letters: None,
             clock,
             timings: HostTimings::default(),
             rates: HostRates::default(),
@@ -166,8 +169,15 @@ async fn every_method_reaches_its_service() {
     plugin.ack(event["params"]["event_id"].as_str().unwrap()).await;
     house.host.quiesced().await;
     house.services.logs.flush().await;
-    let lines = house.services.logs.recent(&house.tenant, 10).await.unwrap();
-    assert!(lines.iter().any(|logged| logged.line.message == "almost done"), "{lines:?}");
+    let newest = LogQuery {
+        filter: LogFilter::of(house.tenant.plugin.clone()),
+        from: None,
+        until: None,
+        place: LogPlace::Newest,
+        limit: 10,
+    };
+    let lines = house.services.logs.reader().page(&newest).await.unwrap().lines;
+    assert!(lines.iter().any(|kept| kept.logged.line.message == "almost done"), "{lines:?}");
 }
 
 #[tokio::test]

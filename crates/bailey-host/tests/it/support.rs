@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bailey_host::{
-    Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer, PluginCode,
+    Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer, PluginCode, SessionState,
+    SessionView,
 };
 use bailey_protocol::event::{Interaction, InteractionKind, InteractionToken};
 use bailey_protocol::host_message::Mode;
@@ -81,6 +82,17 @@ impl Seen {
         .await
     }
 
+    /// The next time a session is in this state: whose, and why.
+    pub(crate) async fn state(&mut self, wanted: SessionState) -> (Tenant, String) {
+        self.next(|seen| match seen {
+            Observation::SessionChanged { tenant, state, reason, .. } if state == wanted => {
+                Some((tenant, reason))
+            }
+            _ => None,
+        })
+        .await
+    }
+
     pub(crate) async fn dead_letter(&mut self) -> (String, String) {
         self.next(|seen| match seen {
             Observation::EventDeadLettered { event, reason, .. } => Some((event.to_string(), reason)),
@@ -97,14 +109,19 @@ impl Bench {
     }
 
     pub(crate) fn with(rates: HostRates) -> Self {
+        Self::timed(rates, HostTimings::default())
+    }
+
+    pub(crate) fn timed(rates: HostRates, timings: HostTimings) -> Self {
         let (spawner, starts) = spawner();
         let (observer, seen) = Observer::channel();
         let (calls, clock) = (Shared::default(), Arc::new(HandClock::default()));
         let host = Host::start(HostConfig {
             spawner,
             calls: Arc::new(calls.clone()),
+            dead_letters: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            timings: HostTimings::default(),
+            timings,
             rates,
             observer,
         });
@@ -116,6 +133,24 @@ impl Bench {
         let bench = Self::new();
         bench.host.install(installation(&demo())).await;
         bench
+    }
+
+    /// A session as seen from outside.
+    pub(crate) fn view(&self, tenant: &Tenant) -> SessionView {
+        self.host.sessions().into_iter().find(|view| view.tenant == *tenant).expect("no such session")
+    }
+
+    /// Installs `demo` on these servers.
+    pub(crate) async fn install_on(&self, guilds: impl IntoIterator<Item = u64>) {
+        for guild in guilds {
+            self.host.install(installation(&self::tenant("demo", guild))).await;
+        }
+    }
+
+    /// Publishes a message on a server.
+    pub(crate) async fn say(&self, guild: u64, id: &str) {
+        let message = event(guild, id, EventKind::MessageCreate, serde_json::json!({"content": "hi"}));
+        self.host.publish(message).await.unwrap();
     }
 
     /// Publishes messages of server 9001.

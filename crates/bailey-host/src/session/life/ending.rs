@@ -6,7 +6,7 @@ use bailey_protocol::host_message;
 use tokio::time::Instant;
 
 use super::{End, EndKind, Life, Phase, Step};
-use crate::session::{AnnounceError, Command, SessionState};
+use crate::session::{Command, SessionState};
 use crate::spawn::{Ended, Signal};
 
 impl Life {
@@ -24,13 +24,37 @@ impl Life {
             return; // it is ending anyway
         }
         self.asked = true;
-        self.shared.set_state(SessionState::Draining, None);
-        let now = Instant::now();
-        if self.phase == Phase::Ready {
-            self.phase = Phase::Draining { until: now + self.shared.world.timings.shutdown_grace };
-        } else {
-            self.end_by(Signal::Kill); // it was never told anything it could finish
+        match self.phase {
+            Phase::Ready => self.drain("it was asked to end"),
+            Phase::Draining { .. } | Phase::Ending { .. } | Phase::Gone { .. } => {}
+            _ => {
+                self.shared.set_state(SessionState::Draining, "it was asked to end", None);
+                self.end_by(Signal::Kill); // it was never told anything it could finish
+            }
         }
+    }
+
+    /// Ends a process that is fine and has nothing to do; not one that just got something.
+    pub(super) fn unload(&mut self, why: &str) {
+        if self.is_idle() && self.killed.is_none() {
+            self.dismissed = Some(EndKind::Unloaded(format!("was unloaded: {why}")));
+            self.drain(&format!("unloading: {why}"));
+        }
+    }
+
+    /// Stops deliveries to a plugin whose events fail.
+    pub(in crate::session) fn trip(&mut self, why: String) {
+        if self.phase == Phase::Ready {
+            self.drain(&why);
+            self.dismissed = Some(EndKind::Tripped(format!("is not given events any more: {why}")));
+        }
+    }
+
+    /// Lets it finish what it has.
+    fn drain(&mut self, why: &str) {
+        let until = Instant::now() + self.shared.world.timings.shutdown_grace;
+        self.shared.set_state(SessionState::Draining, why, Some(until));
+        self.phase = Phase::Draining { until };
     }
 
     /// `host.shutdown`, once, and end of input: that is what ends an SDK's read loop.
@@ -82,12 +106,12 @@ impl Life {
             Phase::Settling { ready } => Some(ready),
             Phase::Ready => {
                 let announcing = self.announcing.as_ref().map(|(_, due)| *due);
-                announcing.into_iter().chain(self.flight.next_due()).min()
+                announcing.into_iter().chain(self.event_due()).chain(self.idle_until()).min()
             }
             Phase::Draining { until } | Phase::Ending { until, .. } | Phase::Gone { until } => Some(until),
         };
         let orphaned = self.orphaned.map(|(due, _)| due).filter(|_| self.is_serving());
-        own.into_iter().chain(orphaned).min()
+        own.into_iter().chain(orphaned).chain(self.turn_over).min()
     }
 
     fn is_serving(&self) -> bool {
@@ -101,6 +125,10 @@ impl Life {
             && self.is_serving()
         {
             return self.kill(format!("{what} without ending, so it was ended"));
+        }
+        if self.turn_over.is_some_and(|over| over <= now) {
+            self.turn_over = None;
+            self.place.turn_over();
         }
         let timings = &self.shared.world.timings;
         let boot_over = self.born + timings.boot_deadline <= now;
@@ -136,29 +164,8 @@ impl Life {
         }
     }
 
-    fn patience_ended(&mut self, now: Instant) {
-        for late in self.flight.settle_failed(now) {
-            self.settled(late, true);
-        }
-        let timings = &self.shared.world.timings;
-        if let Some(overdue) = self.flight.overdue(now) {
-            let event = &overdue.delivery.event;
-            let reason = format!(
-                "did not finish event.{} ({}) within {:?}, so it was ended",
-                event.kind, event.id, timings.event_deadline
-            );
-            return self.kill(reason);
-        }
-        if self.announcing.as_ref().is_some_and(|(_, due)| *due <= now) {
-            self.announcing = None;
-            let error = AnnounceError::TimedOut(timings.announce_deadline);
-            if let Some(announcement) = self.announcements.pop_front() {
-                let _ = announcement.reply.send(Err(error));
-            }
-        }
-    }
-
     pub(super) fn end(mut self) -> End {
+        let abandoned = self.flight.past_interactions();
         let unacknowledged = self.flight.take_all();
         let (was_silent, never_ready) = (!self.spoke, self.ready_at.is_none());
         let description = self.ended.as_ref().map_or("it vanished", |ended| ended.description.as_str());
@@ -173,11 +180,12 @@ impl Life {
             None if never_ready => format!("ended before it was ready: {description}{words}"),
             None => format!("ended unexpectedly: {description}{words}"),
         };
-        let kind = match self.ready_at {
-            _ if self.asked => EndKind::Asked,
-            None => EndKind::FailedStart(reason),
-            Some(ready) => EndKind::Crashed { reason, lived: ready.elapsed() },
+        let kind = match (self.asked, self.dismissed, self.ready_at) {
+            (true, _, _) => EndKind::Asked,
+            (false, Some(dismissed), _) => dismissed,
+            (false, None, None) => EndKind::FailedStart(reason),
+            (false, None, Some(ready)) => EndKind::Crashed { reason, lived: ready.elapsed() },
         };
-        End { kind, unacknowledged, unanswered: self.announcements.into(), follow: self.follow }
+        End { kind, abandoned, unacknowledged, unanswered: self.announcements.into(), follow: self.follow }
     }
 }

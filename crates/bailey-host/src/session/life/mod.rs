@@ -4,14 +4,16 @@
 //! beside it, so nothing a plugin does or leaves undone can block the loop.
 
 mod ending;
+mod patience;
+mod telling;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_protocol::host_message::{self, Lifecycle, Mode};
-use bailey_protocol::{Timestamp, limits};
-use tokio::sync::mpsc;
+use bailey_protocol::host_message::Mode;
+use bailey_protocol::{InteractionId, Timestamp, limits};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -21,21 +23,23 @@ use super::noise::{Noise, read_stderr};
 use super::queue::Delivery;
 use super::slots::Slots;
 use super::streams::{Lines, Outgoing, WriterEnd, write_lines};
-use super::{AnnounceError, Announcement, Command, SessionState, Shared, lock};
+use super::waits::Waits;
+use super::{Announcement, Command, Shared, lock};
+use crate::broker::Unanswered;
 use crate::bucket::Bucket;
 use crate::installation::Installation;
-use crate::observation::Observation;
-use crate::spawn::{Ended, RunningProcess, Signal, SpawnRequest};
+use crate::spawn::{Ended, MemoryProbe, RunningProcess, Signal, SpawnRequest};
+use crate::supervisor::Place;
 
 /// Lines that may wait to be written: an answer for every call in flight, the window of events, and
 /// a few of the host's own. More can only pile up if the plugin does not read.
 const OUTGOING: usize = limits::CALLS_IN_FLIGHT + limits::DELIVERY_WINDOW + 32;
-/// The id of `host.boot`. Host ids are texts, which no plugin id can equal.
-const BOOT_ID: &str = "h-boot";
 
 /// How a process ended and what it leaves.
 pub(super) struct End {
     pub(super) kind: EndKind,
+    /// Interactions it was given and was done with: it will not answer them any more.
+    pub(super) abandoned: Vec<InteractionId>,
     pub(super) unacknowledged: Vec<Delivery>,
     pub(super) unanswered: Vec<Announcement>,
     /// The command that ended it, or that came meanwhile.
@@ -45,8 +49,42 @@ pub(super) struct End {
 /// Why a process ended; texts are clauses after "plugin `x`".
 pub(super) enum EndKind {
     Asked,
+    /// It had nothing to do.
+    Unloaded(String),
+    /// Its events failed too often.
+    Tripped(String),
     FailedStart(String),
-    Crashed { reason: String, lived: Duration },
+    Crashed {
+        reason: String,
+        lived: Duration,
+    },
+}
+
+impl EndKind {
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Asked => "it was asked to",
+            Self::Unloaded(reason) | Self::Tripped(reason) | Self::FailedStart(reason) => reason,
+            Self::Crashed { reason, .. } => reason,
+        }
+    }
+
+    /// What those are told whom it has not answered.
+    pub(super) fn unanswered(&self) -> Unanswered {
+        match self {
+            Self::Asked | Self::Unloaded(_) => Unanswered::Stopped,
+            Self::Tripped(_) => Unanswered::Failed,
+            Self::FailedStart(_) | Self::Crashed { .. } => Unanswered::Died,
+        }
+    }
+}
+
+/// What a process is started with.
+pub(super) struct Start {
+    pub(super) announcements: VecDeque<Announcement>,
+    /// It is given one event, which decides whether it gets more: why.
+    pub(super) trial: Option<String>,
+    pub(super) place: Place,
 }
 
 /// Whether a delivery is an interaction nobody can answer any more.
@@ -112,6 +150,21 @@ pub(super) struct Life {
     announcing: Option<(String, Instant)>,
     announced: u64,
     follow: Option<Command>,
+    place: Place,
+    /// When others may start although this one has not.
+    turn_over: Option<Instant>,
+    memory: Option<MemoryProbe>,
+    trial: Option<String>,
+    /// Why it is being ended although nobody asked and nothing went wrong with the process.
+    dismissed: Option<EndKind>,
+    pub(super) waits: Waits,
+    /// What it was asked to find out whether it answers at all.
+    ping: Option<patience::Ping>,
+    pings: u64,
+    /// When it last had something to do.
+    pub(super) last_active: Instant,
+    /// Since when it has nothing to do, as far as the gate was told.
+    told_idle: Option<Instant>,
 }
 
 /// Runs one process. `commands` is read until one comes that ends the process.
@@ -119,7 +172,7 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     installation: &Arc<Installation>,
     commands: &mut mpsc::Receiver<Command>,
-    announcements: VecDeque<Announcement>,
+    mut start: Start,
 ) -> End {
     let timings = &shared.world.timings;
     let request = SpawnRequest {
@@ -127,9 +180,28 @@ pub(super) async fn run(
         code: installation.code.clone(),
         environment: environment(installation.mode),
     };
-    let failed = match timeout(timings.boot_deadline, (shared.world.spawner)(request)).await {
+    let mut spawning = Box::pin(timeout(timings.boot_deadline, (shared.world.spawner)(request)));
+    let turn_over = Instant::now() + shared.world.rates.room.turn;
+    let spawned = loop {
+        tokio::select! {
+            spawned = &mut spawning => break spawned,
+            () = sleep_until(turn_over), if Instant::now() < turn_over => start.place.turn_over(),
+            command = commands.recv() => match command {
+                Some(Command::Announce(announcement)) => start.announcements.push_back(announcement),
+                // Whatever was started is ended by not being looked at.
+                command => return End {
+                    kind: EndKind::Asked,
+                    abandoned: Vec::new(),
+                    unacknowledged: Vec::new(),
+                    unanswered: start.announcements.into(),
+                    follow: Some(command.unwrap_or_else(|| Command::Stop(oneshot::channel().0))),
+                },
+            },
+        }
+    };
+    let failed = match spawned {
         Ok(Ok(process)) => {
-            let (life, pipes) = Life::new(shared, installation, process, announcements);
+            let (life, pipes) = Life::new(shared, installation, process, start);
             return life.run(pipes, commands).await;
         }
         Ok(Err(failure)) => format!("could not be started: {failure}"),
@@ -137,8 +209,9 @@ pub(super) async fn run(
     };
     End {
         kind: EndKind::FailedStart(failed),
+        abandoned: Vec::new(),
         unacknowledged: Vec::new(),
-        unanswered: announcements.into(),
+        unanswered: start.announcements.into(),
         follow: None,
     }
 }
@@ -165,9 +238,10 @@ impl Life {
         shared: &Arc<Shared>,
         installation: &Arc<Installation>,
         process: RunningProcess,
-        announcements: VecDeque<Announcement>,
+        start: Start,
     ) -> (Self, Pipes) {
         let world = &shared.world;
+        let Start { announcements, trial, place } = start;
         let (outgoing, receiver) = mpsc::channel(OUTGOING);
         let noise = Arc::new(Noise::new(Arc::clone(shared), installation.version.clone()));
         let pipes = Pipes {
@@ -176,17 +250,22 @@ impl Life {
             writer: world.tasks.spawn(write_lines(receiver, process.stdin, world.timings.write_stall)),
             stderr: world.tasks.spawn(read_stderr(process.stderr, Arc::clone(&noise))),
         };
-        lock(&shared.status).pid = (process.pid != 0).then_some(process.pid);
+        {
+            let mut status = lock(&shared.status);
+            status.pid = (process.pid != 0).then_some(process.pid);
+            status.started_at = Some(world.clock.now());
+            status.memory.clone_from(&process.memory);
+        }
         let life = Self {
             shared: Arc::clone(shared),
             installation: Arc::clone(installation),
             grants: Arc::new(installation.grants.clone()),
-            flight: Flight::new(limits::DELIVERY_WINDOW),
+            flight: Flight::new(if trial.is_some() { 1 } else { limits::DELIVERY_WINDOW }),
             inbox: Inbox::new(
                 Bucket::new(world.rates.calls_per_second, world.rates.call_burst),
                 Bucket::new(world.rates.chatter_bytes_per_second, world.rates.chatter_burst),
             ),
-            slots: Slots::new(limits::CALLS_IN_FLIGHT),
+            slots: Slots::new(limits::CALLS_IN_FLIGHT, world.plugins.calls(&shared.tenant.plugin)),
             noise,
             outgoing: Some(outgoing),
             signal: process.signal,
@@ -204,6 +283,16 @@ impl Life {
             announcing: None,
             announced: 0,
             follow: None,
+            place,
+            turn_over: Some(Instant::now() + world.rates.room.turn),
+            memory: process.memory,
+            trial,
+            dismissed: None,
+            waits: Waits::default(),
+            ping: None,
+            pings: 0,
+            last_active: Instant::now(),
+            told_idle: None,
         };
         (life, pipes)
     }
@@ -216,7 +305,12 @@ impl Life {
         loop {
             self.work_off();
             self.move_on();
-            lock(&shared.status).in_flight = self.flight.len();
+            self.note_activity();
+            {
+                let mut status = lock(&shared.status);
+                status.in_flight = self.flight.len();
+                status.oldest_unacknowledged = self.flight.oldest();
+            }
             if matches!(self.phase, Phase::Gone { until } if output_ended && self.inbox.is_empty() || until <= Instant::now())
             {
                 break;
@@ -248,6 +342,7 @@ impl Life {
                     }
                 }
                 () = shared.wake.notified(), if self.phase == Phase::Ready && self.flight.has_room() => {}
+                () = self.place.evicted(), if self.told_idle.is_some() => self.unload("others need its memory"),
                 command = commands.recv(), if self.takes_commands() => match command {
                     Some(command) => self.obey(command),
                     None => self.obey(Command::Stop(tokio::sync::oneshot::channel().0)),
@@ -270,120 +365,5 @@ impl Life {
         if matches!(self.phase, Phase::Draining { .. }) && self.flight.len() == 0 {
             self.close();
         }
-    }
-
-    // --- boot ---------------------------------------------------------------
-
-    /// The first word of the protocol: it has come to life and may be told who it is.
-    pub(super) fn heard(&mut self) {
-        if self.phase != Phase::Silent {
-            return;
-        }
-        self.spoke = true;
-        (self.signal)(Signal::Started);
-        self.write(host_message::boot(
-            BOOT_ID,
-            self.installation.mode,
-            &self.grants,
-            &self.installation.version,
-        ));
-        self.phase = Phase::Booting { resend: Instant::now() + self.shared.world.timings.boot_answer };
-    }
-
-    /// The answer to one of the host's own requests; false if it is none we know.
-    pub(super) fn answered(&mut self, id: &str, outcome: Result<(), String>) -> bool {
-        if id == BOOT_ID {
-            match (self.phase, outcome) {
-                (Phase::Booting { .. } | Phase::Settling { .. }, Ok(())) => {
-                    self.boot_answered = true;
-                    self.ready();
-                }
-                (Phase::Booting { .. } | Phase::Settling { .. }, Err(error)) => {
-                    self.kill(format!("refused to start: it answered host.boot with {error:?}"));
-                }
-                _ => {}
-            }
-            return true;
-        }
-        if self.announcing.as_ref().is_some_and(|(own, _)| own == id) {
-            self.announcing = None;
-            if let Some(announcement) = self.announcements.pop_front() {
-                let _ = announcement.reply.send(outcome.map_err(AnnounceError::Refused));
-            }
-            return true;
-        }
-        id.starts_with("h-") // an answer that came too late
-    }
-
-    fn ready(&mut self) {
-        let now = Instant::now();
-        self.phase = Phase::Ready;
-        self.ready_at = Some(now);
-        self.shared.set_state(SessionState::Ready, None);
-        self.shared.world.observer.tell(|| Observation::SessionStarted {
-            tenant: self.shared.tenant.clone(),
-            pid: self.pid,
-            took: now.duration_since(self.born),
-        });
-    }
-
-    // --- what it is told ----------------------------------------------------
-
-    fn send_events(&mut self) {
-        while self.phase == Phase::Ready && self.announcements.is_empty() && self.flight.has_room() {
-            let Some(mut delivery) = lock(&self.shared.queue).pop() else { return };
-            if too_late(&delivery, self.shared.world.clock.now()) {
-                self.shared.bury(delivery, "it is too late to answer the interaction".to_owned());
-                continue;
-            }
-            delivery.attempts += 1;
-            let attempt = delivery.attempts;
-            let (tenant, event) = (self.shared.tenant.clone(), delivery.event.id.clone());
-            let kind = delivery.event.kind;
-            self.write(host_message::event(&delivery.event, &self.grants, &self.installation.version));
-            self.flight.begin(delivery, Instant::now() + self.shared.world.timings.event_deadline);
-            self.shared.world.observer.tell(|| match attempt {
-                1 => Observation::EventDelivered { tenant, event, kind },
-                attempt => Observation::EventRedelivered { tenant, event, attempt },
-            });
-        }
-    }
-
-    fn announce_next(&mut self) {
-        // Events in work end first: handlers of both would run side by side otherwise.
-        if self.announcing.is_some() || self.flight.len() > 0 {
-            return;
-        }
-        let Some(lifecycle) = self.announcements.front().map(|next| next.lifecycle) else { return };
-        self.announced += 1;
-        let id = format!("h-{}-{}", name(lifecycle), self.announced);
-        self.write(host_message::lifecycle(&id, lifecycle, &self.grants));
-        self.announcing = Some((id, Instant::now() + self.shared.world.timings.announce_deadline));
-    }
-
-    /// Hands a line to the writer. It has room unless the plugin does not read.
-    pub(super) fn write(&mut self, line: String) {
-        self.send(Outgoing { line, held: None });
-    }
-
-    pub(super) fn send(&mut self, outgoing: Outgoing) {
-        let Some(sender) = &self.outgoing else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(outgoing) {
-            self.kill("does not read its input: too many lines are waiting to be written".to_owned());
-        }
-    }
-
-    /// Where calls put their answers; it does not keep the process's input open.
-    pub(super) fn answers(&self) -> Option<mpsc::WeakSender<Outgoing>> {
-        self.outgoing.as_ref().map(mpsc::Sender::downgrade)
-    }
-}
-
-fn name(lifecycle: Lifecycle) -> &'static str {
-    match lifecycle {
-        Lifecycle::Install => "install",
-        Lifecycle::Enable => "enable",
-        Lifecycle::Disable => "disable",
-        Lifecycle::Uninstall => "uninstall",
     }
 }
