@@ -1,4 +1,4 @@
-//! What a plugin may call, one folder a service: `kv`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`.
+//! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`.
 //!
 //! A service is handed a `Grant`, which names the tenant, and never looks one up. It knows no
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
@@ -17,20 +17,34 @@ pub mod interactions;
 pub mod kv;
 pub mod logs;
 pub mod metrics;
+mod partitions;
+mod rounds;
+pub mod sql;
 
 pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
-pub use discord::Messages;
-pub use ephemeral::Ephemeral;
+pub use discord::Actions;
+pub use ephemeral::{Ephemeral, RedisServer};
 pub use interactions::Interactions;
+pub use interactions::commands;
 pub use kv::Kv;
 pub use logs::{LoggedLine, Logs};
 pub use metrics::Metrics;
+pub use sql::{Sql, SqlError, SqlOptions};
+
+/// What the operator chooses about the services.
+#[derive(Debug, Clone, Default)]
+pub struct ServicesOptions {
+    /// Keeps the short-lived state; without one it is in this process.
+    pub redis: Option<RedisServer>,
+}
 
 /// Every service, for whoever answers calls. A cheap clone.
 #[derive(Clone)]
 pub struct Services {
     /// `kv.*`
     pub kv: Kv,
+    /// `sql.*`
+    pub sql: Sql,
     /// `ephemeral.*`
     pub ephemeral: Ephemeral,
     /// `plugin.log`, and what processes print.
@@ -38,20 +52,32 @@ pub struct Services {
     /// `metrics.*`
     pub metrics: Metrics,
     /// `discord.*`
-    pub messages: Messages,
+    pub actions: Actions,
     /// `interaction.*`
     pub interactions: Interactions,
 }
 
 impl Services {
-    /// Every service on the plugins' database. Needs a runtime: logs and metrics start their writers.
-    pub fn new(database: Database, rest: Rest, directory: Directory, clock: Arc<dyn Clock>) -> Self {
+    /// Every service on the plugins' database, and `sql` on its own. Needs a runtime: logs and metrics start
+    /// their writers, Redis is connected to.
+    pub fn new(
+        database: Database,
+        sql: Sql,
+        rest: Rest,
+        directory: Directory,
+        clock: Arc<dyn Clock>,
+        options: ServicesOptions,
+    ) -> Self {
         Self {
             kv: Kv::new(database.clone(), Arc::clone(&clock)),
-            ephemeral: Ephemeral::new(Arc::clone(&clock)),
+            sql,
+            ephemeral: match options.redis {
+                Some(server) => Ephemeral::in_redis(server, Arc::clone(&clock)),
+                None => Ephemeral::in_process(Arc::clone(&clock)),
+            },
             logs: Logs::new(database.clone(), Arc::clone(&clock)),
             metrics: Metrics::new(database, Arc::clone(&clock)),
-            messages: Messages::new(rest.clone(), directory),
+            actions: Actions::new(rest.clone(), directory, Arc::clone(&clock)),
             interactions: Interactions::new(rest, clock),
         }
     }
@@ -60,8 +86,10 @@ impl Services {
     pub async fn run_sweepers(&self, cancelled: CancellationToken) {
         tokio::join!(
             self.kv.run_sweeper(cancelled.clone()),
+            self.sql.run_sweeper(cancelled.clone()),
             self.ephemeral.run_sweeper(cancelled.clone()),
-            self.metrics.run_sweeper(cancelled),
+            self.metrics.run_sweeper(cancelled.clone()),
+            self.logs.run_sweeper(cancelled),
         );
     }
 
@@ -70,5 +98,6 @@ impl Services {
         self.interactions.shut_down().await;
         self.metrics.shut_down().await;
         self.logs.shut_down().await;
+        self.sql.close();
     }
 }

@@ -5,17 +5,20 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use bailey_protocol::{Tenant, Timestamp, limits};
+use bailey_protocol::method::ephemeral::Key;
+use bailey_protocol::{Clock, Tenant, Timestamp, limits};
 
 use super::Usage;
+use super::backend::{Answer, Backend, Kind, Slot};
 use super::shelf::Shelf;
 
 /// Locks, so that tenants seldom wait for each other; each has its part of the memory.
 const PARTS: usize = 8;
 /// Expired keys one call clears away on its tenant's shelf.
-const CLEARED_BY_A_CALL: usize = 16;
+pub(super) const CLEARED_BY_A_CALL: usize = 16;
 /// Expired keys cleared away before a lock is let go.
 const CLEARED_AT_ONCE: usize = 1000;
 
@@ -23,24 +26,36 @@ const CLEARED_AT_ONCE: usize = 1000;
 pub(super) struct Memory {
     parts: [Mutex<Part>; PARTS],
     hasher: RandomState,
+    clock: Arc<dyn Clock>,
 }
 
 impl Memory {
-    pub(super) fn new() -> Self {
+    /// An empty one, with times from `clock`.
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let part = |_| Mutex::new(Part::new(limits::EPHEMERAL_TOTAL_BYTES / PARTS));
-        Self { parts: std::array::from_fn(part), hasher: RandomState::new() }
+        Self { parts: std::array::from_fn(part), hasher: RandomState::new(), clock }
     }
 
     /// Does something on a tenant's shelf while nobody else can.
-    pub(super) fn with<T>(&self, tenant: &Tenant, now: Timestamp, work: impl FnOnce(&mut Shelf) -> T) -> T {
+    fn with<T>(&self, tenant: &Tenant, work: impl FnOnce(&mut Shelf, Timestamp) -> T) -> T {
         let number = self.hasher.hash_one(tenant) as usize % PARTS;
-        lock(&self.parts[number]).with(tenant, now, work)
+        let now = self.clock.now();
+        lock(&self.parts[number]).with(tenant, now, |shelf| work(shelf, now))
     }
 
     /// Forgets everything that has expired.
-    pub(super) fn sweep(&self, now: Timestamp) {
+    pub(super) fn sweep(&self) {
+        let now = self.clock.now();
         for part in &self.parts {
             while lock(part).forget_expired(now, CLEARED_AT_ONCE) >= CLEARED_AT_ONCE {}
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        for part in &self.parts {
+            let mut part = lock(part);
+            *part = Part::new(part.most_bytes);
         }
     }
 
@@ -52,6 +67,39 @@ impl Memory {
                 keys: usage.keys + part.shelves.values().map(Shelf::keys).sum::<usize>(),
                 bytes: usage.bytes + part.bytes,
             }
+        })
+    }
+}
+
+impl Backend for Memory {
+    fn hit<'a>(&'a self, tenant: &'a Tenant, key: &'a Key, window: Duration) -> Answer<'a, usize> {
+        let slot = Slot { kind: Kind::Counter, key: key.clone() };
+        Box::pin(async move { Ok(self.with(tenant, |shelf, now| shelf.hit(slot, window, now))) })
+    }
+
+    fn set<'a>(&'a self, tenant: &'a Tenant, slot: Slot, time_to_live: Duration) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.with(tenant, |shelf, now| shelf.set(slot, now + time_to_live));
+            Ok(())
+        })
+    }
+
+    fn set_new<'a>(&'a self, tenant: &'a Tenant, slot: Slot, time_to_live: Duration) -> Answer<'a, bool> {
+        Box::pin(async move {
+            Ok(self.with(tenant, |shelf, now| {
+                let is_new = shelf.expiry(&slot, now).is_none();
+                if is_new {
+                    shelf.set(slot, now + time_to_live);
+                }
+                is_new
+            }))
+        })
+    }
+
+    fn remaining<'a>(&'a self, tenant: &'a Tenant, slot: Slot) -> Answer<'a, Duration> {
+        Box::pin(async move {
+            let left = self.with(tenant, |shelf, now| shelf.expiry(&slot, now).map(|at| at.since(now)));
+            Ok(left.unwrap_or_default())
         })
     }
 }
@@ -114,13 +162,9 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bailey_protocol::GuildId;
-    use bailey_protocol::method::ephemeral::Key;
 
     use super::*;
-    use crate::ephemeral::shelf::{Kind, Slot};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 

@@ -4,32 +4,13 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use bailey_protocol::method::ephemeral::Key;
 use bailey_protocol::{Timestamp, limits};
+
+use super::backend::Slot;
 
 /// What a key costs besides its text and hits: its places in the table and in the order of expiry,
 /// each with the slack such containers keep. Rounded up.
-const KEY_BYTES: usize = 256;
-
-/// The four kinds of key, each a namespace of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
-    /// Counts hits within a window.
-    Counter,
-    /// Lasts for a time.
-    Cooldown,
-    /// Was seen already.
-    Dedup,
-    /// Is set for a time.
-    Flag,
-}
-
-/// Where something is kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Slot {
-    pub(super) kind: Kind,
-    pub(super) key: Key,
-}
+pub(super) const KEY_BYTES: usize = 256;
 
 /// What is kept there.
 #[derive(Debug)]
@@ -70,8 +51,10 @@ impl Shelf {
 
     /// Adds a hit to a counter; how many there are within the window, this one included.
     pub(super) fn hit(&mut self, slot: Slot, window: Duration, now: Timestamp) -> usize {
-        let (mut hits, widest) =
-            self.remove(&slot).map_or_else(Default::default, |entry| (entry.hits, entry.widest));
+        let (mut hits, widest) = self
+            .remove(&slot)
+            .filter(|entry| entry.expires_at > now)
+            .map_or_else(Default::default, |entry| (entry.hits, entry.widest));
         let widest = widest.max(window);
         // A machine's clock may be set back; the hits stay in order, as if it had stood still.
         let now = hits.back().map_or(now, |last| now.max(*last));

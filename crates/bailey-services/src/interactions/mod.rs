@@ -3,14 +3,17 @@
 //! An interaction is answered once and may then be added to; which request to Discord that takes is
 //! `state::plan`. Several plugins may be told of the same interaction and share its state. A command
 //! nobody answered within two seconds is deferred in the plugins' place, for everybody to see; an
-//! answer that is for one person then appears as a message of its own, once the "thinking" is gone.
+//! answer that is for one person then appears as a message of its own, once the "thinking" is gone. What
+//! people read when no plugin will answer is in `unanswered`.
 
+pub mod commands;
 mod openers;
 mod requests;
 mod state;
 mod table;
+mod unanswered;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bailey_discord::{CallbackBody, DiscordError, Rest};
 use bailey_protocol::capability::InteractionRespond;
@@ -19,14 +22,17 @@ use bailey_protocol::method::Done;
 use bailey_protocol::method::discord::Sent;
 use bailey_protocol::method::interaction::{Defer, Respond, Responded, SendModal, no_active_interaction};
 use bailey_protocol::method::message::MessageParts;
-use bailey_protocol::{CallError, Clock, Grant, InteractionId, Tenant, Timestamp, limits};
+use bailey_protocol::{CallError, Clock, Event, Grant, GuildId, InteractionId, Tenant, Timestamp, limits};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::commands::{Offer, Offered};
 use self::openers::Openers;
 use self::requests::{Answer, not_private};
 use self::state::{Asked, State, Step, Wish, is_half_way, plan};
-use self::table::{Entry, Progress, Table};
+use self::table::{Entry, Table};
+pub use self::unanswered::Unanswered;
 
 /// Discord's codes for an interaction that can no longer be answered: unknown webhook, unknown
 /// interaction, invalid webhook token.
@@ -53,6 +59,9 @@ pub struct Interactions {
 struct Shared {
     table: Mutex<Table>,
     openers: Mutex<Openers>,
+    offered: RwLock<Offered>,
+    /// Options being typed whose suggestions are on their way.
+    suggesting: watch::Sender<usize>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -61,6 +70,39 @@ impl Interactions {
     /// The service, with times from `clock`.
     pub fn new(rest: Rest, clock: Arc<dyn Clock>) -> Self {
         Self { rest, clock, shared: Arc::default() }
+    }
+
+    /// Remembers which commands a server is offered, to know them again in [`Interactions::take_in`].
+    pub fn offer(&self, guild: GuildId, offer: &Offer) {
+        self.shared.offered.write().unwrap_or_else(PoisonError::into_inner).set(guild, offer);
+    }
+
+    /// What of an event plugins are told: a command under the name its plugin knows, and nothing of an option
+    /// that is being typed. That is answered here and at once, with what the manifest lists, because no SDK
+    /// has handlers for it, and silence shows as a failure. Must be called inside a Tokio runtime.
+    pub fn take_in(&self, event: Event) -> Option<Event> {
+        let offered = self.shared.offered.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(typed) = event.interaction.as_ref().filter(|one| one.kind == InteractionKind::Autocomplete)
+        else {
+            return Some(offered.translated(event));
+        };
+        let (id, token) = (typed.id, typed.token.clone());
+        let body = CallbackBody::Suggestions { choices: offered.suggestions(&event) };
+        let (rest, shared) = (self.rest.clone(), Arc::clone(&self.shared));
+        shared.suggesting.send_modify(|count| *count += 1);
+        self.shared.tasks.spawn(async move {
+            // Who types on is asked anew with the next letter.
+            if let Err(error) = rest.interaction_callback(id, &token, body).await {
+                tracing::debug!(%error, interaction = %id, "no suggestions were shown");
+            }
+            shared.suggesting.send_modify(|count| *count -= 1);
+        });
+        None
+    }
+
+    /// Waits until everybody who was typing an option has been answered.
+    pub async fn suggestions_shown(&self) {
+        let _ = self.shared.suggesting.subscribe().wait_for(|count| *count == 0).await; // its sender is here
     }
 
     /// Lets a tenant answer an interaction it is being told of, and sees to it that a command is not
@@ -118,7 +160,7 @@ impl Interactions {
     ) -> Result<Done, CallError> {
         let entry = self.find(grant.tenant(), params.interaction, current)?;
         let (parts, ephemeral) = (MessageParts::default(), params.ephemeral);
-        let answer = Answer { wish: Wish::Defer, parts, ephemeral, modal: None };
+        let answer = Answer { wish: Wish::Defer, parts, ephemeral, modal: None, by: Some(grant.tenant()) };
         self.answer(&entry, &answer).await.map(|_| Done::OK)
     }
 
@@ -134,7 +176,13 @@ impl Interactions {
     ) -> Result<Done, CallError> {
         let entry = self.find(grant.tenant(), params.interaction, current)?;
         let parts = MessageParts::default();
-        let answer = Answer { wish: Wish::Modal, parts, ephemeral: false, modal: Some(params) };
+        let answer = Answer {
+            wish: Wish::Modal,
+            parts,
+            ephemeral: false,
+            modal: Some(params),
+            by: Some(grant.tenant()),
+        };
         self.answer(&entry, &answer).await?;
         if let Some(command) = &entry.interaction.command {
             lock(&self.shared.openers).learn(&grant.tenant().plugin, command);
@@ -158,7 +206,9 @@ impl Interactions {
     ) -> Result<Responded, CallError> {
         let entry = self.find(grant.tenant(), params.interaction, current)?;
         let (parts, ephemeral) = (params.parts.clone(), params.ephemeral);
-        let sent = self.answer(&entry, &Answer { wish, parts, ephemeral, modal: None }).await?;
+        let sent = self
+            .answer(&entry, &Answer { wish, parts, ephemeral, modal: None, by: Some(grant.tenant()) })
+            .await?;
         let ids = sent.map(|sent| (sent.message_id, sent.channel_id)).unzip();
         Ok(Responded { ok: true, message_id: ids.0, channel_id: ids.1 })
     }
@@ -181,7 +231,7 @@ impl Interactions {
         let message = entry.interaction.message;
         let mut reaches_message = message.is_some_and(|message| !message.ephemeral);
         for _ in 0..MOST_STEPS {
-            let Progress { state, whisper } = *progress;
+            let (state, whisper) = (progress.state, progress.whisper);
             if state == State::New && self.is_late(entry) {
                 return Err(no_active_interaction());
             }
@@ -195,6 +245,9 @@ impl Interactions {
                 Step::Look => self.look(entry).await.map(|found| (None, found)),
                 _ => self.take(step, entry, answer, private).await.map(|sent| (sent, next)),
             };
+            if step == Step::Defer && taken.is_ok() {
+                progress.deferred_by = answer.by.cloned();
+            }
             match taken {
                 Ok((_, next)) if is_half_way(answer.wish, step) => progress.state = next,
                 Ok((sent, next)) => {

@@ -2,11 +2,11 @@
 //! is decided where the answer is given.
 
 use bailey_discord::{CallbackBody, DiscordError};
-use bailey_protocol::CallError;
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::discord::Sent;
 use bailey_protocol::method::interaction::SendModal;
 use bailey_protocol::method::message::MessageParts;
+use bailey_protocol::{CallError, Tenant};
 
 use super::state::{State, Step, Wish};
 use super::table::Entry;
@@ -18,6 +18,8 @@ pub(super) struct Answer<'a> {
     pub(super) parts: MessageParts,
     pub(super) ephemeral: bool,
     pub(super) modal: Option<&'a SendModal>,
+    /// Whose it is; the host's own has no author.
+    pub(super) by: Option<&'a Tenant>,
 }
 
 impl Interactions {

@@ -7,6 +7,7 @@ use bailey_protocol::event::Interaction;
 use bailey_protocol::{InteractionId, Tenant, Timestamp, limits};
 
 use super::state::{State, Wish};
+use super::unanswered::{Departed, Unanswered};
 
 /// Interactions remembered at most; past this, the oldest can no longer be answered.
 const MOST: usize = 50_000;
@@ -20,9 +21,11 @@ pub(super) struct Entry {
 }
 
 /// How far the answer to an interaction has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Progress {
     pub(super) state: State,
+    /// The plugin that asked for the "thinking" of [`State::Deferred`].
+    pub(super) deferred_by: Option<Tenant>,
     /// A plugin wanted its answer to be private after the host had deferred for everybody to see.
     pub(super) whisper: bool,
 }
@@ -43,6 +46,17 @@ impl Progress {
 struct Row {
     entry: Arc<Entry>,
     tenants: Vec<Tenant>,
+    /// Those of them that are done with it, and how. The latest word counts.
+    left: HashMap<Tenant, Left>,
+}
+
+/// How a plugin leaves an interaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Handled; it may still answer.
+    Handled,
+    /// It will not answer.
+    GaveUp(Unanswered),
 }
 
 /// See the module.
@@ -75,9 +89,13 @@ impl Table {
         let entry = Arc::new(Entry {
             interaction: interaction.clone(),
             received_at,
-            progress: tokio::sync::Mutex::new(Progress { state: State::New, whisper: false }),
+            progress: tokio::sync::Mutex::new(Progress {
+                state: State::New,
+                deferred_by: None,
+                whisper: false,
+            }),
         });
-        let row = Row { entry: Arc::clone(&entry), tenants: vec![tenant.clone()] };
+        let row = Row { entry: Arc::clone(&entry), tenants: vec![tenant.clone()], left: HashMap::new() };
         self.rows.insert(interaction.id, row);
         self.order.push_back(interaction.id);
         Some(entry)
@@ -87,6 +105,33 @@ impl Table {
     pub(super) fn find(&self, tenant: &Tenant, id: InteractionId, now: Timestamp) -> Option<Arc<Entry>> {
         let row = self.rows.get(&id).filter(|row| row.tenants.contains(tenant))?;
         (!is_expired(&row.entry, now)).then(|| Arc::clone(&row.entry))
+    }
+
+    /// Notes how a tenant leaves an interaction. Answers who will not answer it, if there is anyone.
+    pub(super) fn leave(
+        &mut self,
+        tenant: &Tenant,
+        id: InteractionId,
+        how: Left,
+        now: Timestamp,
+    ) -> Option<(Arc<Entry>, Departed)> {
+        let row = self.rows.get_mut(&id).filter(|row| row.tenants.contains(tenant))?;
+        if is_expired(&row.entry, now) {
+            return None;
+        }
+        row.left.insert(tenant.clone(), how);
+        // Who has no handler was only asked because nobody knows beforehand whose a button is.
+        let somebody_handled = row.left.values().any(|how| *how == Left::Handled);
+        let gave_up = row.left.iter().filter_map(|(tenant, how)| match how {
+            Left::GaveUp(Unanswered::NoHandler) if somebody_handled => None,
+            Left::GaveUp(why) => Some((tenant.clone(), *why)),
+            Left::Handled => None,
+        });
+        let mut tenants: Vec<_> = gave_up.collect();
+        // The first one's reason is told: one that failed explains more than one that was not meant.
+        tenants.sort_by_key(|(_, why)| *why == Unanswered::NoHandler);
+        let all_left = row.tenants.iter().all(|tenant| row.left.contains_key(tenant));
+        (!tenants.is_empty()).then(|| (Arc::clone(&row.entry), Departed { tenants, all_left }))
     }
 
     /// Who may answer an interaction.

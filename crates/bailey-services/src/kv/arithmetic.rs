@@ -1,6 +1,7 @@
 //! Adding to a number inside a JSON text without disturbing the rest of the text. Pure.
 
 use bailey_protocol::CallError;
+use bailey_protocol::limits::KV_INTEGER_BITS;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
@@ -33,6 +34,9 @@ pub(super) fn add(json: Option<&str>, path: &[String], amount: i64) -> Result<Su
     Ok(Sum { value, number: inner.number })
 }
 
+// `i128` below is what holds them.
+const _: () = assert!(KV_INTEGER_BITS == i128::BITS);
+
 /// Integers stay integers, up to 128 bits; anything written with a point or an exponent is a float.
 fn add_number(text: &str, amount: i64) -> Result<String, CallError> {
     if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
@@ -40,8 +44,8 @@ fn add_number(text: &str, amount: i64) -> Result<String, CallError> {
     }
     if !text.contains(['.', 'e', 'E']) {
         let sum = text.parse::<i128>().ok().and_then(|number| number.checked_add(i128::from(amount)));
-        let rule = "a whole number of at most 128 bits";
-        return sum.map(|sum| sum.to_string()).ok_or_else(|| CallError::validation("value", rule));
+        let rule = || format!("a whole number of at most {KV_INTEGER_BITS} bits");
+        return sum.map(|sum| sum.to_string()).ok_or_else(|| CallError::validation("value", rule()));
     }
     let sum = text.parse::<f64>().ok().map(|number| number + amount as f64);
     sum.and_then(serde_json::Number::from_f64)
@@ -77,6 +81,10 @@ mod tests {
         check(Some("5.0"), "", 1, Ok(("6.0", "6.0")));
         check(Some("1.5"), "", 2, Ok(("3.5", "3.5")));
         check(Some("1e3"), "", 1, Ok(("1001.0", "1001.0")));
+        check(Some("-0.0"), "", 0, Ok(("0.0", "0.0")));
+        check(Some("0.1"), "", 0, Ok(("0.1", "0.1")));
+        check(Some("9007199254740993"), "", 1, Ok(("9007199254740994", "9007199254740994")));
+        check(Some("-1"), "", i64::MIN, Ok(("-9223372036854775809", "-9223372036854775809")));
     }
 
     #[test]
@@ -86,7 +94,19 @@ mod tests {
         check(Some(&largest), "", 0, Ok((&largest, &largest)));
         check(Some(&largest), "", 1, Err("128 bits"));
         check(Some(&"9".repeat(60)), "", 1, Err("128 bits"));
-        check(Some("1e999"), "", 1, Err("finite"));
+        check(Some(&i128::MIN.to_string()), "", -1, Err("128 bits"));
+    }
+
+    #[test]
+    fn floats_end_where_doubles_do() {
+        let largest = "1.7976931348623157e308"; // adding to it is lost in rounding, not beyond it
+        let shown = "1.7976931348623157e+308";
+        check(Some(largest), "", i64::MAX, Ok((shown, shown)));
+        check(Some("1.0"), "", i64::MAX, Ok(("9.223372036854776e+18", "9.223372036854776e+18")));
+        for beyond in ["1e999", "-1e999", "1.8e308"] {
+            check(Some(beyond), "", 1, Err("a finite number"));
+            check(Some(&format!(r#"{{"a":{beyond}}}"#)), "a", 1, Err("a finite number"));
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl Kv {
         self.database.bounded("kv.increment", tenant, work).await
     }
 
-    /// One statement, when the value is an integer or there is none. `None`: it is something else.
+    /// One statement, when the value is an integer or there is none. `None`: it is something else, or has
+    /// so many digits that the sum may be larger than an integer here can be.
     async fn add_to_integer(&self, tenant: &Tenant, params: &Increment) -> Result<Option<String>, Failure> {
         const SQL: &str = "
             WITH written AS (

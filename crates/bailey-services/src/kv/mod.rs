@@ -8,6 +8,7 @@
 mod arithmetic;
 mod increment;
 mod listing;
+mod recount;
 mod sweep;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+pub use self::recount::Recount;
 use crate::database::{Database, Failure, stored_guild};
 
 /// Times a statement is tried that the server gave up in favour of another.

@@ -1,4 +1,4 @@
-//! Removing expired rows: a tenant's when it needs the room, everybody's now and then.
+//! Housekeeping: removing expired rows, a tenant's when it needs the room and everybody's now and then.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Kv;
 use crate::database::{Failure, stored_guild};
+use crate::rounds::Rounds;
 
 /// Time between two sweeps.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -15,16 +16,16 @@ const INTERVAL: Duration = Duration::from_secs(60);
 const BATCH: i64 = 1000;
 
 impl Kv {
-    /// Sweeps once a minute, by the service's clock, until cancelled. Never fails: what could not be
-    /// removed is absent all the same and waits for the next round.
+    /// Sweeps once a minute, by the service's clock, and recounts once a night, until cancelled. Never
+    /// fails: what could not be removed is absent all the same, and what is due stays due.
     pub async fn run_sweeper(&self, cancelled: CancellationToken) {
-        loop {
-            let next = self.clock.now() + INTERVAL;
-            tokio::select! {
-                () = cancelled.cancelled() => return,
-                () = self.clock.sleep_until(next) => {}
-            }
-            let _ = self.sweep().await; // logged; the next round tries again
+        let mut rounds = Rounds::later(INTERVAL, &*self.clock, &cancelled);
+        while rounds.next().await {
+            let round = async {
+                let _ = self.sweep().await; // logged; the next round tries again
+                let _ = self.recount().await;
+            };
+            cancelled.run_until_cancelled(round).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! A plugin's line on the operator's terminal. What a plugin wrote can neither end the line nor move
 //! the cursor, so it cannot pass for a line of Bailey's.
 
-use std::fmt::Write;
+use std::fmt;
 
 use bailey_protocol::method::log::LogLevel;
 
@@ -9,7 +9,7 @@ use super::LoggedLine;
 
 /// Emits the line under the target `plugin`, at its own level.
 pub(super) fn show(logged: &LoggedLine) {
-    let text = escaped(logged);
+    let text = OneLine(logged); // put together only when somebody looks
     let (plugin, guild) = (logged.tenant.plugin.as_str(), logged.tenant.guild.0);
     let (version, source) = (escape(&logged.version), logged.line.level.as_str());
     match logged.line.level {
@@ -28,33 +28,42 @@ pub(super) fn show(logged: &LoggedLine) {
     }
 }
 
-/// Message, tags and extra values on one line.
-fn escaped(logged: &LoggedLine) -> String {
-    let mut text = escape(&logged.line.message);
-    for tag in &logged.line.tags {
-        let _ = write!(text, " #{}", escape(tag)); // writing to a String cannot fail
+/// Message, tags and extra values on one line, harmless on a terminal.
+pub(super) struct OneLine<'a>(pub(super) &'a LoggedLine);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(&self.0.line.message))?;
+        for tag in &self.0.line.tags {
+            write!(f, " #{}", escape(tag))?;
+        }
+        for (name, value) in &self.0.line.extra {
+            write!(f, " {}={:?}", escape(name), escape(value))?;
+        }
+        Ok(())
     }
-    for (name, value) in &logged.line.extra {
-        let _ = write!(text, " {}={:?}", escape(name), escape(value));
-    }
-    text
 }
 
 /// Control characters, line separators and marks that reverse the direction of text, spelled out.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        let hidden = matches!(
-            character,
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        if character.is_control() || hidden {
+        if is_harmful(character) {
             safe.extend(character.escape_default());
         } else {
             safe.push(character);
         }
     }
     safe
+}
+
+/// Whether a character does something to a terminal beside being shown.
+pub fn is_harmful(character: char) -> bool {
+    let is_hidden = matches!(
+        character,
+        '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || is_hidden
 }
 
 #[cfg(test)]

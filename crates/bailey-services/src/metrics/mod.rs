@@ -1,11 +1,12 @@
 //! `metrics.*`: numbers a plugin records on one server, kept added up by minute and hour.
 //!
 //! Recording never waits for the database: values are added up in memory and written together
-//! every second, so that a crash loses at most the last second. A question has the asking tenant's
+//! every second, so that a crash loses at most the last second; `alive` says afterwards how much. A question has the asking tenant's
 //! values written first, so that a plugin finds what it recorded. Several hosts may write the same
 //! series: what each has is added to what is stored. The bound on series is kept by each host for
 //! itself, from what is stored and what it has waiting.
 
+mod alive;
 mod bucket;
 mod chart;
 mod pending;
@@ -13,6 +14,7 @@ mod sweep;
 mod table;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bailey_protocol::method::Done;
@@ -21,10 +23,12 @@ use bailey_protocol::{CallError, Clock, Tenant, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::alive::Gap;
 use self::bucket::Bucket;
 use self::pending::{Account, Pending, Point, beginning};
-use self::table::{Found, width};
+use self::table::{Found, Tables, width};
 use crate::database::{Database, Failure};
+use crate::partitions::DAY;
 
 /// Time values are added up before they are written together.
 const GATHER: Duration = Duration::from_secs(1);
@@ -35,7 +39,6 @@ const ATTEMPTS: u32 = 4;
 /// Times everything is tried at the end, and the time between two tries.
 const LAST_ATTEMPTS: u32 = 3;
 const RETRY: Duration = Duration::from_secs(1);
-const DAY: i64 = 24 * 3600 * 1000;
 
 /// The metrics service. A cheap clone; all clones share what waits.
 #[derive(Clone)]
@@ -43,18 +46,32 @@ pub struct Metrics {
     database: Database,
     clock: Arc<dyn Clock>,
     pending: Arc<Pending>,
+    tables: Arc<Tables>,
+    written: Arc<Written>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+/// How far values have reached the tables.
+#[derive(Debug)]
+struct Written {
+    /// What was recorded before this time, in milliseconds, is there.
+    until: AtomicI64,
+    /// Whether the last round before the end left nothing behind.
+    settled: AtomicBool,
 }
 
 impl Metrics {
     /// The service on a database, with times from `clock`. Starts the task that writes; must be
     /// called inside a Tokio runtime.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        let until = AtomicI64::new(clock.now().0); // nothing was recorded before
         let metrics = Self {
             database,
             clock,
             pending: Arc::default(),
+            tables: Arc::default(),
+            written: Arc::new(Written { until, settled: AtomicBool::new(false) }),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
@@ -65,8 +82,8 @@ impl Metrics {
     /// `metrics.record`: takes a value in, without waiting.
     ///
     /// # Errors
-    /// [`CallError::Validation`] when it would begin one series more than the 1,000 a tenant may
-    /// have; [`CallError::RateLimited`] when the database is so far behind that there is no room.
+    /// [`CallError::Validation`] when it would begin one set of tags more than the 100 a metric may have,
+    /// or one series more than the 1,000 a tenant may have; [`CallError::RateLimited`] when the database is so far behind that there is no room.
     pub fn record(&self, tenant: &Tenant, record: &Record) -> Result<Done, CallError> {
         self.pending.record(tenant, record, self.clock.now())?;
         Ok(Done::OK)
@@ -119,6 +136,13 @@ impl Metrics {
     }
 
     async fn run(self) {
+        let ended = CancellationToken::new();
+        self.tasks.spawn(self.clone().give_signs(ended.clone()));
+        self.write_until_stopped().await;
+        ended.cancel();
+    }
+
+    async fn write_until_stopped(&self) {
         loop {
             let gathered = tokio::time::timeout(GATHER, self.pending.pressing.notified());
             tokio::select! {
@@ -130,26 +154,39 @@ impl Metrics {
                 let _ = tokio::time::timeout(RETRY, self.stop.cancelled()).await;
             }
         }
-        for _ in 1..LAST_ATTEMPTS {
+        for attempt in 1..=LAST_ATTEMPTS {
             if self.write_all().await {
+                self.written.settled.store(true, Ordering::Release);
                 return;
             }
-            tokio::time::sleep(RETRY).await;
+            if attempt < LAST_ATTEMPTS {
+                tokio::time::sleep(RETRY).await;
+            }
         }
-        if !self.write_all().await {
-            tracing::error!("gave up keeping the last values of plugins' metrics");
-        }
+        tracing::error!("gave up keeping the last values of plugins' metrics");
     }
 
     /// Writes what waits of everybody; says whether all of it could be.
     async fn write_all(&self) -> bool {
-        for account in self.pending.waiting(self.clock.now()) {
+        let now = self.clock.now();
+        for account in self.pending.waiting(now) {
             // One that fails ends the round: mostly the database is away for all.
             if self.write(&account).await.is_err() {
                 return false;
             }
         }
+        self.written.until.store(now.0, Ordering::Release);
         true
+    }
+
+    /// The time before which everything recorded is in the tables.
+    fn written_at(&self) -> Timestamp {
+        Timestamp(self.written.until.load(Ordering::Acquire))
+    }
+
+    /// Whether nothing waits any more after the end.
+    fn is_settled(&self) -> bool {
+        self.written.settled.load(Ordering::Acquire)
     }
 
     /// Writes what waits of one tenant. Must not be dropped half way.
@@ -191,7 +228,7 @@ impl Metrics {
         loop {
             let written = async {
                 table::mark(&client, tenant, points, beginning(now, DAY)).await?;
-                table::add(&client, tenant, points).await
+                table::add(&client, &self.tables, tenant, points).await
             };
             match written.await {
                 Err(failure) if failure.is_passing() && attempt < ATTEMPTS => attempt += 1,

@@ -11,6 +11,7 @@ use bailey_protocol::{CallError, Tenant, Timestamp, limits};
 use tokio::sync::Notify;
 
 use super::bucket::Bucket;
+use crate::partitions::DAY;
 
 /// Buckets that may wait for one tenant: every series for five minutes without a database.
 const TENANT_BUCKETS: usize = 5 * limits::METRIC_SERIES;
@@ -24,7 +25,6 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 const MINUTE: i64 = 60_000;
-const DAY: i64 = 24 * 3600 * 1000;
 
 /// A metric with one set of tags, as both are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ impl Pending {
         lock(&self.tenants).get(tenant).cloned()
     }
 
-    /// The accounts with something waiting, those that failed last at the end, so that one that keeps
+    /// The accounts with something waiting or being written, those that failed last at the end, so that one that keeps
     /// failing is in nobody's way. Lets go of those long unused.
     pub(super) fn waiting(&self, now: Timestamp) -> Vec<Arc<Account>> {
         let mut tenants = lock(&self.tenants);
@@ -92,7 +92,8 @@ impl Pending {
             .values()
             .filter_map(|account| {
                 let state = lock(&account.state);
-                (state.buckets > 0).then(|| (state.failures, Arc::clone(account)))
+                let is_waiting = state.buckets > 0 || account.writing.try_lock().is_err();
+                is_waiting.then(|| (state.failures, Arc::clone(account)))
             })
             .collect();
         waiting.sort_by_key(|(failures, _)| *failures);
@@ -113,6 +114,8 @@ pub(super) struct Account {
 #[derive(Debug)]
 struct State {
     series: HashMap<SeriesKey, Series>,
+    /// How many of them each metric has.
+    tag_sets: HashMap<String, usize>,
     /// The sum of the lengths of what waits.
     buckets: usize,
     /// When the list of stored series was last read.
@@ -144,6 +147,7 @@ impl Account {
     fn new(tenant: Tenant, waiting: Arc<AtomicUsize>) -> Self {
         let state = State {
             series: HashMap::new(),
+            tag_sets: HashMap::new(),
             buckets: 0,
             loaded_at: None,
             used_at: Timestamp(i64::MIN),
@@ -158,10 +162,8 @@ impl Account {
         let mut state = lock(&self.state);
         state.used_at = now;
         let is_known = state.series.contains_key(&key);
-        if !is_known && state.series.len() >= limits::METRIC_SERIES {
-            let most = limits::METRIC_SERIES;
-            let rule = format!("one of the {most} combinations of metric and tags this server already has");
-            return Err(CallError::validation("tags", rule));
+        if !is_known {
+            has_room(&state.tag_sets, state.series.len(), &key.metric)?;
         }
         let waits = state.series.get(&key).is_some_and(|series| series.pending.contains_key(&minute));
         let is_full = state.buckets >= TENANT_BUCKETS || self.waiting.load(Ordering::Relaxed) >= BUCKETS;
@@ -173,6 +175,9 @@ impl Account {
     }
 
     fn add(&self, state: &mut State, key: SeriesKey, minute: i64, bucket: &Bucket) {
+        if !state.series.contains_key(&key) {
+            *state.tag_sets.entry(key.metric.clone()).or_default() += 1;
+        }
         let pending = &mut state.series.entry(key).or_default().pending;
         let before = pending.len();
         pending.entry(minute).or_default().add(bucket);
@@ -195,13 +200,20 @@ impl Account {
             .into_iter()
             .map(|(key, marked)| (key, Series { marked: Some(marked), pending: BTreeMap::new() }))
             .collect();
+        let mut tag_sets: HashMap<String, usize> = HashMap::new();
+        for key in series.keys() {
+            *tag_sets.entry(key.metric.clone()).or_default() += 1;
+        }
         let mut dropped = 0;
         for (key, waiting) in std::mem::take(&mut state.series) {
             if waiting.pending.is_empty() {
                 continue;
             }
-            if series.len() < limits::METRIC_SERIES || series.contains_key(&key) {
-                series.entry(key).or_default().pending = waiting.pending;
+            if let Some(known) = series.get_mut(&key) {
+                known.pending = waiting.pending;
+            } else if has_room(&tag_sets, series.len(), &key.metric).is_ok() {
+                *tag_sets.entry(key.metric.clone()).or_default() += 1;
+                series.insert(key, Series { marked: None, pending: waiting.pending });
             } else {
                 state.buckets -= waiting.pending.len();
                 self.waiting.fetch_sub(waiting.pending.len(), Ordering::Relaxed);
@@ -209,6 +221,7 @@ impl Account {
             }
         }
         state.series = series;
+        state.tag_sets = tag_sets;
         dropped
     }
 
@@ -265,6 +278,14 @@ impl Account {
     }
 }
 
+/// Whether a tenant with `series` series may begin one more of `metric`.
+fn has_room(tag_sets: &HashMap<String, usize>, series: usize, metric: &str) -> Result<(), CallError> {
+    if tag_sets.get(metric).is_some_and(|sets| *sets >= limits::METRIC_TAG_SETS) {
+        return Err(CallError::too_many_tag_sets(metric));
+    }
+    if series >= limits::METRIC_SERIES { Err(CallError::too_many_series()) } else { Ok(()) }
+}
+
 /// The beginning of the stretch of `width` milliseconds that `at` is in.
 pub(super) fn beginning(at: Timestamp, width: i64) -> i64 {
     at.0 - at.0.rem_euclid(width)
@@ -283,7 +304,8 @@ mod tests {
 
     fn record(number: usize) -> Record {
         let tags = [("n".to_owned(), number.to_string())].into();
-        Record { metric: Metric::new("m".to_owned()).unwrap(), value: 1.0, tags }
+        let metric = format!("m{}", number / limits::METRIC_TAG_SETS);
+        Record { metric: Metric::new(metric).unwrap(), value: 1.0, tags }
     }
 
     fn tenant(guild: u64) -> Tenant {

@@ -1,4 +1,6 @@
 //! The tables `metric_series`, `metric_minute` and `metric_hour`: statements and the reading of rows.
+//! Minutes are split by day and hours by week, so that a query reads few partitions and old numbers go
+//! by dropping whole ones.
 
 use bailey_protocol::method::metrics::{Metric, Period};
 use bailey_protocol::{Tenant, Timestamp};
@@ -7,9 +9,28 @@ use deadpool_postgres::Object;
 use super::bucket::Bucket;
 use super::pending::{Point, SeriesKey};
 use crate::database::{Failure, stored_guild};
+use crate::partitions::{DAY, Partitioned, WEEK};
 
 /// Rows removed by one statement.
 pub(super) const CLEAR_BATCH: u64 = 5000;
+
+const STORAGE: &str = "WITH (fillfactor = 70)"; // room to add up in place
+
+/// The two tables split by time.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) minutes: Partitioned,
+    pub(super) hours: Partitioned,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            minutes: Partitioned::new("metric_minute", DAY, STORAGE),
+            hours: Partitioned::new("metric_hour", WEEK, STORAGE),
+        }
+    }
+}
 
 /// The stored series of a tenant, and the last day each was used.
 pub(super) async fn series(client: &Object, tenant: &Tenant) -> Result<Vec<(SeriesKey, i64)>, Failure> {
@@ -48,8 +69,31 @@ pub(super) async fn mark(
     Ok(())
 }
 
-/// Adds points to their minutes and hours, all or none. Their series must be there.
-pub(super) async fn add(client: &Object, tenant: &Tenant, points: &[Point]) -> Result<(), Failure> {
+/// Adds points to their minutes and hours, all or none. Their series must be there; partitions are
+/// made as needed, also when another host has just dropped them.
+pub(super) async fn add(
+    client: &Object,
+    tables: &Tables,
+    tenant: &Tenant,
+    points: &[Point],
+) -> Result<(), Failure> {
+    let mut again = true;
+    loop {
+        tables.minutes.ensure(client, points.iter().map(|point| point.minute)).await?;
+        tables.hours.ensure(client, points.iter().map(|point| point.minute)).await?;
+        match add_to_partitions(client, tenant, points).await {
+            // Both forget what they knew: the failure does not say whose partition it was.
+            Err(failure)
+                if again && tables.minutes.was_dropped(&failure) | tables.hours.was_dropped(&failure) =>
+            {
+                again = false;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn add_to_partitions(client: &Object, tenant: &Tenant, points: &[Point]) -> Result<(), Failure> {
     const SQL: &str = "
         WITH given AS MATERIALIZED (
             SELECT series.id, given.at, given.count, given.sum, given.min, given.max
@@ -159,35 +203,13 @@ pub(super) fn width(period: Period) -> i64 {
     i64::try_from(period.bucket().as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What grows old.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Old {
-    /// Rows of `metric_minute`.
-    Minutes,
-    /// Rows of `metric_hour`.
-    Hours,
-    /// Rows of `metric_series`, with what little they may still have.
-    Series,
-}
-
-/// Removes some of what is older than `before`; says how many rows.
-pub(super) async fn clear(client: &Object, what: Old, before: Timestamp) -> Result<u64, Failure> {
+/// Removes some series last used before `before`; says how many.
+pub(super) async fn clear_series(client: &Object, before: Timestamp) -> Result<u64, Failure> {
     // Addressed by place, so that no join is planned by statistics that are out of date.
-    let sql = match what {
-        Old::Minutes => {
-            "DELETE FROM metric_minute
-             WHERE ctid = ANY (ARRAY(SELECT ctid FROM metric_minute WHERE at < $1 LIMIT $2))"
-        }
-        Old::Hours => {
-            "DELETE FROM metric_hour
-             WHERE ctid = ANY (ARRAY(SELECT ctid FROM metric_hour WHERE at < $1 LIMIT $2))"
-        }
-        Old::Series => {
-            "DELETE FROM metric_series
-             WHERE ctid = ANY (ARRAY(SELECT ctid FROM metric_series WHERE used_at < $1 LIMIT $2
-                                     FOR UPDATE SKIP LOCKED))"
-        }
-    };
-    let statement = client.prepare_cached(sql).await?;
+    const SQL: &str = "
+        DELETE FROM metric_series
+        WHERE ctid = ANY (ARRAY(SELECT ctid FROM metric_series WHERE used_at < $1 LIMIT $2
+                                FOR UPDATE SKIP LOCKED))";
+    let statement = client.prepare_cached(SQL).await?;
     Ok(client.execute(&statement, &[&before.0, &CLEAR_BATCH.cast_signed()]).await?)
 }

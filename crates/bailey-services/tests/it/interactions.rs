@@ -1,7 +1,8 @@
 //! Answers to interactions, against a simulated Discord: what people see for each order of calls.
-//! What they see when something goes wrong on the way is in `trouble`.
+//! What they see when something goes wrong on the way is in `trouble`, when no plugin answers in `unanswered`.
 
 mod trouble;
+mod unanswered;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use bailey_protocol::method::metrics::{Aggregate, Period, Query, Record, Total};
 use bailey_protocol::{CallError, Clock, Tenant, Timestamp, limits};
-use bailey_services::Metrics;
+use bailey_services::{Database, Metrics};
+use bailey_store::testing::shared_cluster;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{ManualClock, Scratch, params, tenant};
+use crate::support::{ManualClock, START, Scratch, params, tenant};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
@@ -261,28 +262,35 @@ async fn the_largest_groups_are_shown_and_the_rest_together() {
 }
 
 #[tokio::test]
-async fn series_are_bounded_for_each_tenant_also_after_a_restart() {
+async fn tag_sets_and_series_are_bounded_for_each_tenant_also_after_a_restart() {
     let scratch = Scratch::new().await;
     let metrics = service(&scratch);
     let (greedy, other) = (tenant("demo", 1), tenant("demo", 2));
-    let point = |number: usize| json!({"metric": "m", "tags": {"n": number}});
-    for number in 0..limits::METRIC_SERIES {
-        record(&metrics, &greedy, point(number)).unwrap();
+    let point = |metric: usize, number: usize| json!({"metric": format!("m{metric}"), "tags": {"n": number}});
+    for number in 0..limits::METRIC_TAG_SETS {
+        record(&metrics, &greedy, point(0, number)).unwrap();
     }
-    let refused = record(&metrics, &greedy, point(5000)).unwrap_err();
-    let said =
-        "invalid tags: one of the 1000 combinations of metric and tags this server already has is required";
-    assert_eq!(refused.to_string(), said);
-    record(&metrics, &greedy, point(7)).unwrap();
-    record(&metrics, &other, point(5000)).unwrap();
+    let many_sets = "invalid tags: one of the 100 sets of tags m0 already has on this server \
+                     (tags take few values: no ids, no texts) is required";
+    assert_eq!(record(&metrics, &greedy, point(0, 100)).unwrap_err().to_string(), many_sets);
+    for number in limits::METRIC_TAG_SETS..limits::METRIC_SERIES {
+        record(&metrics, &greedy, point(number / limits::METRIC_TAG_SETS, number)).unwrap();
+    }
+    let many_series = "invalid tags: one of the 1000 combinations of metric and tags this server already has \
+                       (use fewer metrics or tags) is required";
+    assert_eq!(record(&metrics, &greedy, point(10, 0)).unwrap_err().to_string(), many_series);
+    record(&metrics, &greedy, point(0, 7)).unwrap();
+    record(&metrics, &other, point(10, 0)).unwrap();
     metrics.shut_down().await;
     assert_eq!(rows(&scratch, "metric_series").await, 1001);
 
     // A new process knows nothing at first: what does not fit is dropped, then refused.
     let metrics = service(&scratch);
-    record(&metrics, &greedy, point(6000)).unwrap();
-    assert_eq!(total(&metrics, &greedy, "m").await, json!({"total": 1001}));
-    record(&metrics, &greedy, point(6000)).unwrap_err();
+    record(&metrics, &greedy, point(0, 100)).unwrap();
+    record(&metrics, &greedy, point(10, 0)).unwrap();
+    assert_eq!(total(&metrics, &greedy, "m0").await, json!({"total": 101}));
+    assert_eq!(record(&metrics, &greedy, point(0, 100)).unwrap_err().to_string(), many_sets);
+    assert_eq!(record(&metrics, &greedy, point(10, 0)).unwrap_err().to_string(), many_series);
     metrics.shut_down().await;
     assert_eq!(rows(&scratch, "metric_series").await, 1001);
 }
@@ -319,20 +327,29 @@ async fn values_wait_while_the_database_fails_and_count_once() {
     let here = tenant("demo", 1);
     record(&metrics, &here, json!({"metric": "m"})).unwrap();
     let door = scratch.side_door().await;
+    metrics.flush(&here).await.unwrap();
+    record(&metrics, &here, json!({"metric": "m"})).unwrap();
     door.batch_execute("ALTER TABLE metric_hour RENAME TO away").await.unwrap();
     // The series are known by now or made on the way; minutes and hours are added together or not at all.
     record(&metrics, &here, json!({"metric": "m", "value": 4})).unwrap();
     metrics.flush(&here).await.unwrap_err();
     record(&metrics, &here, json!({"metric": "m", "value": 10})).unwrap();
     door.batch_execute("ALTER TABLE away RENAME TO metric_hour").await.unwrap();
-    assert_eq!(total(&metrics, &here, "m").await, json!({"total": 15}));
+    assert_eq!(total(&metrics, &here, "m").await, json!({"total": 16}));
     let hour = query(&metrics, &here, json!({"metric": "m", "period": "1h"})).await;
-    assert_eq!(hour["total"], 15);
+    assert_eq!(hour["total"], 16);
     metrics.shut_down().await;
 }
 
+/// The partitions of a table, by name.
+async fn partitions(scratch: &Scratch, table: &str) -> Vec<String> {
+    let client = scratch.side_door().await;
+    let rows = client.query("SELECT name FROM bailey_partitions($1)", &[&table]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
 #[tokio::test]
-async fn old_numbers_go_and_the_rest_stays() {
+async fn old_numbers_go_with_their_partitions_and_the_rest_stays() {
     let scratch = Scratch::new().await;
     let metrics = service(&scratch);
     let here = tenant("demo", 1);
@@ -347,19 +364,28 @@ async fn old_numbers_go_and_the_rest_stays() {
     };
     add();
     metrics.flush(&here).await.unwrap();
-    pass(&scratch, 2 * DAY);
     assert_eq!(metrics.sweep().await.unwrap(), 0);
-    pass(&scratch, 1);
+    // It began on a Thursday, as the weeks do.
+    assert_eq!(
+        partitions(&scratch, "metric_minute").await,
+        ["metric_minute_20260101", "metric_minute_20260102"]
+    );
+    assert_eq!(partitions(&scratch, "metric_hour").await, ["metric_hour_20260101", "metric_hour_20260108"]);
+    pass(&scratch, 3 * DAY - 1);
     add();
     metrics.flush(&here).await.unwrap();
+    metrics.sweep().await.unwrap();
+    assert_eq!(tables().await, [2, 2, 2]);
+    pass(&scratch, 1);
+    // The minutes of the first day are 48 hours old by now, the last of them too.
     assert_eq!(metrics.sweep().await.unwrap(), 1);
     assert_eq!(tables().await, [1, 2, 2]);
     pass(&scratch, 88 * DAY);
     metrics.sweep().await.unwrap();
-    assert_eq!(tables().await, [0, 1, 2]);
+    assert_eq!(tables().await, [0, 2, 2]);
     assert_eq!(total(&metrics, &here, "m").await, json!({"total": 0}));
     let quarter = query(&metrics, &here, json!({"metric": "m", "period": "90d"})).await;
-    assert_eq!(quarter["total"], 1);
+    assert_eq!(quarter["total"], 1, "one is out of reach already, and goes with its week");
 
     // The sweeper does the same by its clock, and a series comes back when it is used again.
     let stop = CancellationToken::new();
@@ -374,6 +400,109 @@ async fn old_numbers_go_and_the_rest_stays() {
     add();
     assert_eq!(total(&metrics, &here, "m").await, json!({"total": 1}));
     metrics.shut_down().await;
+}
+
+#[tokio::test]
+async fn a_value_finds_a_place_also_when_its_partition_was_just_dropped() {
+    let scratch = Scratch::new().await;
+    let metrics = service(&scratch);
+    let here = tenant("demo", 1);
+    let door = scratch.side_door().await;
+    for count in 1..=3 {
+        record(&metrics, &here, json!({"metric": "m"})).unwrap();
+        assert_eq!(query(&metrics, &here, json!({"metric": "m", "period": "1h"})).await["total"], count);
+        // The hours keep what the minutes lose: only one of the two tables is missing a place.
+        door.batch_execute("DROP TABLE metric_minute_20260101").await.unwrap();
+        assert_eq!(query(&metrics, &here, json!({"metric": "m", "period": "24h"})).await["total"], count);
+        record(&metrics, &here, json!({"metric": "m", "value": 0})).unwrap();
+        metrics.flush(&here).await.unwrap();
+        door.batch_execute("UPDATE metric_minute SET sum = (SELECT sum(sum) FROM metric_hour)")
+            .await
+            .unwrap();
+    }
+    metrics.shut_down().await;
+}
+
+#[tokio::test]
+async fn several_hosts_write_and_sweep_at_once() {
+    let scratch = Scratch::new().await;
+    let hosts: Vec<Metrics> = (0..4).map(|_| service(&scratch)).collect();
+    for day in 1..=20 {
+        for (number, host) in hosts.iter().enumerate() {
+            record(host, &tenant("demo", 1 + number as u64 % 2), json!({"metric": "m"})).unwrap();
+        }
+        let work = hosts.iter().enumerate().map(|(number, host)| async move {
+            host.flush(&tenant("demo", 1 + number as u64 % 2)).await.unwrap();
+            host.sweep().await.unwrap();
+        });
+        futures_util::future::join_all(work).await;
+        for host in &hosts {
+            assert_eq!(total(host, &tenant("demo", 1), "m").await, json!({"total": 2 * day}));
+        }
+        pass(&scratch, DAY);
+    }
+    assert_eq!(partitions(&scratch, "metric_minute").await.len(), 4);
+    for host in &hosts {
+        host.shut_down().await;
+    }
+}
+
+#[test]
+fn a_host_that_ends_without_a_word_leaves_a_gap_and_one_that_stops_does_not() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let scratch = runtime.block_on(Scratch::new());
+    let here = tenant("demo", 1);
+    let killed = tokio::runtime::Runtime::new().unwrap();
+    killed.block_on(async {
+        let metrics = own_service(&scratch).await;
+        record(&metrics, &here, json!({"metric": "m"})).unwrap();
+        metrics.flush(&here).await.unwrap();
+        signs_reach(&scratch, START.0).await;
+        pass(&scratch, 5);
+        signs_reach(&scratch, START.0 + 5000).await;
+        record(&metrics, &here, json!({"metric": "m"})).unwrap();
+    });
+    killed.shutdown_background(); // its connections end, as those of a process that is killed
+    runtime.block_on(async {
+        pass(&scratch, 3600);
+        // Two start at once; one of them takes note.
+        let hosts = [service(&scratch), service(&scratch)];
+        let noticed = async { while hosts[0].gaps(START).await.unwrap().is_empty() {} };
+        tokio::time::timeout(PATIENCE, noticed).await.unwrap();
+        let gaps = hosts[1].gaps(START).await.unwrap();
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert_eq!(gaps[0].noticed_at, scratch.clock.now());
+        assert_eq!((gaps[0].after.0, gaps[0].until.0), (START.0 + 5000, START.0 + 7000));
+        assert_eq!(gaps[0].length(), Duration::from_secs(2));
+        let kept = total(&hosts[0], &here, "m").await["total"].as_i64().unwrap();
+        assert!((1..=2).contains(&kept), "{kept}");
+        for host in hosts {
+            host.shut_down().await;
+        }
+        assert_eq!(rows(&scratch, "metric_host").await, 0);
+        let host = service(&scratch);
+        while rows(&scratch, "metric_host").await == 0 {}
+        host.shut_down().await;
+        assert_eq!(host.gaps(START).await.unwrap().len(), 1, "an orderly end is no gap");
+        pass(&scratch, 91 * DAY);
+        host.sweep().await.unwrap();
+        assert_eq!(host.gaps(START).await.unwrap(), []);
+    });
+}
+
+/// A service with connections of its own, which end with the runtime it is made in.
+async fn own_service(scratch: &Scratch) -> Metrics {
+    let config = &shared_cluster().await.urls().plugins;
+    let database = Database::connect(config, &scratch.options).await.unwrap();
+    Metrics::new(database, Arc::new(scratch.clock.clone()))
+}
+
+/// Waits for a sign of life that says that everything before `at` is written.
+async fn signs_reach(scratch: &Scratch, at: i64) {
+    let client = scratch.side_door().await;
+    const SQL: &str = "SELECT FROM metric_host WHERE seen_at >= $1 AND written_at >= $1";
+    let reached = async { while client.query_opt(SQL, &[&at]).await.unwrap().is_none() {} };
+    tokio::time::timeout(PATIENCE, reached).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest};
 use bailey_protocol::event::Interaction;
-use bailey_protocol::{Clock, Event, GuildId, Tenant};
+use bailey_protocol::{ApplicationId, Clock, Event, GuildId, Tenant};
 use bailey_sim::{Click, ClockMode, CommandUse, Control, Sight, SimConfig, Simulator, Submit, World};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ pub(crate) struct Simulated {
     pub(crate) directory: Directory,
     pub(crate) clock: ManualClock,
     pub(crate) guilds: Vec<GuildId>,
+    pub(crate) application: ApplicationId,
     events: tokio::sync::Mutex<mpsc::Receiver<Event>>,
     _gateway: Gateway,
     _simulator: Simulator,
@@ -47,7 +48,17 @@ impl Simulated {
         tokio::time::timeout(SOON, ready).await.unwrap().unwrap();
         let control = simulator.control();
         let events = tokio::sync::Mutex::new(events);
-        Self { control, rest, directory, clock, guilds, events, _gateway: gateway, _simulator: simulator }
+        Self {
+            control,
+            rest,
+            directory,
+            clock,
+            guilds,
+            application: application.id,
+            events,
+            _gateway: gateway,
+            _simulator: simulator,
+        }
     }
 
     /// A plugin on the first server.
@@ -81,13 +92,18 @@ impl Simulated {
     }
 
     async fn interaction(&self) -> Interaction {
+        self.event().await.interaction.unwrap()
+    }
+
+    /// The next event that is an interaction.
+    pub(crate) async fn event(&self) -> Event {
         let mut events = self.events.lock().await;
         let next = async {
             loop {
                 let event = events.recv().await.unwrap();
-                if let Some(interaction) = event.interaction {
+                if event.interaction.is_some() {
                     assert_eq!(event.received_at, self.clock.now());
-                    return interaction;
+                    return event;
                 }
             }
         };

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bailey_protocol::capability::Held;
 use bailey_protocol::{Clock, Grant, Grants, GuildId, Params, Tenant, Timestamp};
-use bailey_services::{Database, DatabaseOptions, Kv, Logs};
+use bailey_services::kv::Recount;
+use bailey_services::{Database, DatabaseOptions, Kv, Logs, Sql, SqlOptions};
 use bailey_store::testing::{shared_cluster, unique_schema};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
@@ -28,6 +29,10 @@ impl ManualClock {
 
     pub(crate) fn advance(&self, time: Duration) {
         self.0.send_modify(|now| *now = *now + time);
+    }
+
+    pub(crate) fn set_back(&self, time: Duration) {
+        self.0.send_modify(|now| *now = *now - time);
     }
 }
 
@@ -72,6 +77,12 @@ impl Scratch {
         Logs::new(self.database.clone(), Arc::new(self.clock.clone()))
     }
 
+    /// A recount of the keys in `kv`, due or not.
+    pub(crate) async fn recount_now(&self) -> Recount {
+        self.side_door().await.execute("UPDATE kv_recount SET counted_at = 0", &[]).await.unwrap();
+        self.kv().recount().await.unwrap().expect("somebody else is counting")
+    }
+
     /// A connection beside the services', to look and to meddle.
     pub(crate) async fn side_door(&self) -> tokio_postgres::Client {
         let mut config = shared_cluster().await.urls().plugins;
@@ -100,4 +111,28 @@ pub(crate) fn params(value: Value) -> Params {
 /// A result as it leaves on the wire.
 pub(crate) fn wire(result: impl serde::Serialize) -> String {
     serde_json::to_string(&result).unwrap()
+}
+
+/// The service of plugins' own tables on the shared cluster. Tests keep apart by plugins of their own.
+pub(crate) async fn sql(clock: &ManualClock) -> Sql {
+    sql_with(clock, &SqlOptions::default()).await
+}
+
+/// As [`sql`], with other bounds.
+pub(crate) async fn sql_with(clock: &ManualClock, options: &SqlOptions) -> Sql {
+    static CLOSED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let cluster = shared_cluster().await;
+    let close = async || cluster.administer_sql(&bailey_services::sql::hardening()).await.unwrap();
+    CLOSED.get_or_init(close).await;
+    let config = cluster.urls().sql.unwrap();
+    Sql::connect(&config, options, Arc::new(clock.clone()), rand::make_rng::<rand::rngs::StdRng>())
+        .await
+        .unwrap()
+}
+
+/// A plugin's id no other test gets.
+pub(crate) fn unique_plugin(name: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}_{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }

@@ -13,7 +13,7 @@ fn fault(method: &str, route: &str, times: u32, fault: Fault) -> FaultRule {
     FaultRule { method: Some(method.into()), route: route.into(), times, fault }
 }
 
-fn callbacks(with: Fault) -> FaultRule {
+pub(super) fn callbacks(with: Fault) -> FaultRule {
     fault("POST", "/interactions/", 1, with)
 }
 
