@@ -1,9 +1,10 @@
 //! Which Discord to speak to, as whom, and what to be told. Plain data; nothing here connects.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use reqwest::Url;
 use twilight_gateway::{Intents, ShardId};
 
 /// What a connection to Discord takes.
@@ -59,6 +60,34 @@ impl Endpoints {
         }
     }
 
+    /// A service that speaks as Discord does, by the URL of its front door: `https://` anywhere, `http://` only
+    /// on this machine, because the bot's token travels on it.
+    ///
+    /// # Errors
+    /// [`EndpointError`] for any other URL.
+    pub fn at(url: &str) -> Result<Self, EndpointError> {
+        let parsed = Url::parse(url.trim()).map_err(|_| EndpointError)?;
+        let host = parsed.host_str().ok_or(EndpointError)?;
+        let bare = parsed.path() == "/"
+            && parsed.query().is_none()
+            && parsed.fragment().is_none()
+            && parsed.username().is_empty()
+            && parsed.password().is_none();
+        let here = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let (rest, gateway, loopback) = match parsed.scheme() {
+            "https" if bare => ("https", "wss", false),
+            "http" if bare && here => ("http", "ws", true),
+            _ => return Err(EndpointError),
+        };
+        let place = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self {
+            rest: format!("{rest}://{place}/api/v10"),
+            gateway: Some(format!("{gateway}://{place}")),
+            loopback,
+        })
+    }
+
     /// The base of REST requests, without a trailing slash.
     pub fn rest(&self) -> &str {
         &self.rest
@@ -74,6 +103,14 @@ impl Endpoints {
         self.loopback
     }
 }
+
+/// A URL that no Discord is reached by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the URL of Discord must be https://HOST, or http://ADDRESS:PORT of this machine such as \
+     http://127.0.0.1:8899, and nothing after it"
+)]
+pub struct EndpointError;
 
 /// The bot's credential; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -114,6 +151,29 @@ mod tests {
         let config = DiscordConfig::new(BotToken::new(" Bot abc.def\n"), Endpoints::discord());
         assert_eq!(config.token.reveal(), "abc.def");
         assert!(!format!("{config:?}").contains("abc"));
+    }
+
+    #[test]
+    fn a_discord_is_reached_by_https_or_on_this_machine() {
+        let at = |url| Endpoints::at(url).map(|found| (found.rest, found.gateway.unwrap_or_default()));
+        let local = ("http://127.0.0.1:8899/api/v10".to_owned(), "ws://127.0.0.1:8899".to_owned());
+        assert_eq!(at("http://127.0.0.1:8899"), Ok(local.clone()));
+        assert_eq!(at(" http://127.0.0.1:8899/ "), Ok(local));
+        assert!(at("http://[::1]:80").is_ok() && at("http://localhost:1").is_ok());
+        let far = ("https://chat.example/api/v10".to_owned(), "wss://chat.example".to_owned());
+        assert_eq!(at("https://chat.example"), Ok(far));
+        for bad in [
+            "http://chat.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost@evil.example",
+            "https://user:hunter2@chat.example",
+            "https://chat.example/api",
+            "ftp://127.0.0.1",
+            "127.0.0.1:8899",
+            "",
+        ] {
+            assert_eq!(at(bad), Err(EndpointError), "{bad}");
+        }
     }
 
     #[test]

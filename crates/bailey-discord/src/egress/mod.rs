@@ -240,6 +240,9 @@ impl Run<'_> {
         if request.use_authorization_token() && !self.call.by_interaction {
             builder = builder.header(AUTHORIZATION, self.egress.authorization.clone());
         }
+        if let Some(headers) = request.headers() {
+            builder = builder.headers(headers.clone());
+        }
         if let Some(form) = request.form() {
             builder = builder.header(CONTENT_TYPE, form.content_type()).body(form.clone().build());
         } else if let Some(body) = request.body() {

@@ -8,7 +8,7 @@ use bailey_protocol::{ChannelId, Event, GuildId, RoleId, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::directory::{Channel, Directory};
+use crate::directory::{Channel, Directory, Overwrite, OverwriteTarget, OwnMember, Role};
 use crate::normalise::{Mark, Normalised, Skip, Surroundings, normalise};
 
 /// Characters of an unreadable frame that are logged.
@@ -103,6 +103,9 @@ impl Intake {
             "READY" => {
                 let ready: Ready = serde_json::from_str(data)?;
                 self.mark = Mark::new(&ready.session_id, 0);
+                if let Some(user) = &ready.user {
+                    directory.put_own_user(user.id);
+                }
                 directory.keep_only(&ready.guilds.iter().map(|guild| guild.id).collect());
                 self.session = Some(ready.session_id);
                 self.resume_url = Some(ready.resume_gateway_url);
@@ -131,11 +134,17 @@ impl Intake {
             }
             "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
                 let change: RoleChange = serde_json::from_str(data)?;
-                directory.put_role(change.guild_id, change.role.id, change.role.permissions());
+                directory.put_role(change.guild_id, change.role.id, change.role.known());
             }
             "GUILD_ROLE_DELETE" => {
                 let change: RoleDeletion = serde_json::from_str(data)?;
                 directory.remove_role(change.guild_id, change.role_id);
+            }
+            "GUILD_MEMBER_UPDATE" => {
+                let change: MemberUpdate = serde_json::from_str(data)?;
+                if Some(change.member.user.id) == directory.own_user() {
+                    directory.put_own_member(change.guild_id, change.member.known());
+                }
             }
             "GUILD_MEMBER_ADD" => directory.count_members(in_guild(data)?, 1),
             "GUILD_MEMBER_REMOVE" => directory.count_members(in_guild(data)?, -1),
@@ -169,6 +178,8 @@ struct Identified<T> {
 struct Ready {
     session_id: String,
     resume_gateway_url: String,
+    #[serde(default)]
+    user: Option<Identified<UserId>>,
     #[serde(default)]
     guilds: HashSet<ReadyGuild>,
 }
@@ -210,7 +221,10 @@ struct GuildCreate {
     #[serde(default)]
     threads: Vec<WireChannel>,
     #[serde(default)]
-    roles: Vec<Role>,
+    roles: Vec<WireRole>,
+    /// Among them always the bot itself.
+    #[serde(default)]
+    members: Vec<WireMember>,
 }
 
 impl GuildCreate {
@@ -220,10 +234,14 @@ impl GuildCreate {
         }
         directory.put_guild(self.id, self.name, self.member_count, self.owner_id);
         for role in &self.roles {
-            directory.put_role(self.id, role.id, role.permissions());
+            directory.put_role(self.id, role.id, role.known());
         }
         for channel in self.channels.into_iter().chain(self.threads) {
             channel.keep(directory, Some(self.id));
+        }
+        let own = directory.own_user();
+        if let Some(member) = self.members.into_iter().find(|member| Some(member.user.id) == own) {
+            directory.put_own_member(self.id, member.known());
         }
     }
 }
@@ -236,6 +254,38 @@ struct WireChannel {
     #[serde(default)]
     name: Option<String>,
     r#type: u8,
+    #[serde(default)]
+    parent_id: Option<ChannelId>,
+    #[serde(default)]
+    permission_overwrites: Vec<WireOverwrite>,
+}
+
+/// Discord's number of an overwrite for a member.
+const FOR_MEMBER: u8 = 1;
+
+#[derive(Deserialize)]
+struct WireOverwrite {
+    id: RoleId,
+    r#type: u8,
+    #[serde(default)]
+    allow: String,
+    #[serde(default)]
+    deny: String,
+}
+
+impl WireOverwrite {
+    fn known(&self) -> Overwrite {
+        let target = match self.r#type {
+            FOR_MEMBER => OverwriteTarget::Member(UserId(self.id.0)),
+            _ => OverwriteTarget::Role(self.id),
+        };
+        Overwrite { target, allow: bits(&self.allow), deny: bits(&self.deny) }
+    }
+}
+
+/// Permission bits are decimal texts.
+fn bits(text: &str) -> u64 {
+    text.parse().unwrap_or(0)
 }
 
 impl WireChannel {
@@ -243,7 +293,9 @@ impl WireChannel {
     fn keep(self, directory: &Directory, inside: Option<GuildId>) {
         let Some(guild) = inside.or(self.guild_id) else { return };
         let name = self.name.unwrap_or_default().into();
-        directory.put_channel(self.id, Channel { guild, name, kind: self.r#type });
+        let overwrites = self.permission_overwrites.iter().map(WireOverwrite::known).collect();
+        let channel = Channel { guild, name, kind: self.r#type, parent: self.parent_id, overwrites };
+        directory.put_channel(self.id, channel);
     }
 }
 
@@ -255,22 +307,49 @@ struct ThreadListSync {
 }
 
 #[derive(Deserialize)]
-struct Role {
+struct WireRole {
     id: RoleId,
     #[serde(default)]
     permissions: String,
+    #[serde(default)]
+    position: i64,
+    #[serde(default)]
+    managed: bool,
 }
 
-impl Role {
-    fn permissions(&self) -> u64 {
-        self.permissions.parse().unwrap_or(0)
+impl WireRole {
+    fn known(&self) -> Role {
+        Role { permissions: bits(&self.permissions), position: self.position, managed: self.managed }
     }
+}
+
+#[derive(Deserialize)]
+struct WireMember {
+    user: Identified<UserId>,
+    #[serde(default)]
+    roles: Vec<RoleId>,
+    #[serde(default)]
+    communication_disabled_until: Option<String>,
+}
+
+impl WireMember {
+    fn known(self) -> OwnMember {
+        let timed_out_until = self.communication_disabled_until.and_then(|text| text.parse().ok());
+        OwnMember { roles: self.roles, timed_out_until }
+    }
+}
+
+#[derive(Deserialize)]
+struct MemberUpdate {
+    guild_id: GuildId,
+    #[serde(flatten)]
+    member: WireMember,
 }
 
 #[derive(Deserialize)]
 struct RoleChange {
     guild_id: GuildId,
-    role: Role,
+    role: WireRole,
 }
 
 #[derive(Deserialize)]

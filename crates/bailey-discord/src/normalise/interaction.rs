@@ -53,7 +53,7 @@ pub(super) fn created(text: &str, at: Surroundings<'_>) -> Result<Normalised, se
     let kind = match incoming.r#type {
         2 => InteractionKind::Command,
         3 => InteractionKind::Component,
-        4 => return skipped(Skip::Autocomplete),
+        4 => InteractionKind::Autocomplete,
         5 => InteractionKind::ModalSubmit,
         _ => return skipped(Skip::OtherType),
     };
@@ -75,11 +75,16 @@ pub(super) fn created(text: &str, at: Surroundings<'_>) -> Result<Normalised, se
         application: incoming.application_id,
         token: InteractionToken::new(&*incoming.token),
         kind,
-        command: (kind == InteractionKind::Command).then(|| named("name").unwrap_or_default()),
-        custom_id: (kind != InteractionKind::Command).then(|| named("custom_id").unwrap_or_default()),
+        command: is_command(kind).then(|| named("name").unwrap_or_default()),
+        custom_id: (!is_command(kind)).then(|| named("custom_id").unwrap_or_default()),
         message: component_message(&incoming).filter(|_| kind == InteractionKind::Component),
     });
     one(event)
+}
+
+/// Whether it is about a command: used, or being typed.
+fn is_command(kind: InteractionKind) -> bool {
+    matches!(kind, InteractionKind::Command | InteractionKind::Autocomplete)
 }
 
 /// Where the component that was used sits.
@@ -133,7 +138,7 @@ fn put_person(payload: &mut Payload, incoming: &Incoming<'_>, guild: GuildId) {
 fn put_request(payload: &mut Payload, incoming: &Incoming<'_>, kind: InteractionKind) {
     let data = &incoming.data;
     let text = |key: &str| data.get(key).and_then(Value::as_str).unwrap_or_default();
-    let command = kind == InteractionKind::Command;
+    let command = is_command(kind);
     let name = if command { text("name") } else { "" };
     let custom_id = if command { "" } else { text("custom_id") };
     let options = if command { options::list(data.get("options")) } else { Vec::new() };
@@ -154,6 +159,10 @@ fn put_request(payload: &mut Payload, incoming: &Incoming<'_>, kind: Interaction
     }
     if let Some(target) = data.get("target_id").filter(|target| target.is_string()) {
         payload.put("target_id", target.clone());
+    }
+    if kind == InteractionKind::Autocomplete {
+        payload.put("data", data.clone()); // as it came: it says which option is being typed
+        return;
     }
     payload.put(
         "data",

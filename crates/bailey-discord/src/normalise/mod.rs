@@ -79,8 +79,6 @@ pub enum Skip {
     OtherType,
     /// It happened in a private conversation, which belongs to no server.
     DirectMessage,
-    /// A half-typed command option; there is no event for it.
-    Autocomplete,
     /// A message's change that is none of its text, such as a link's preview arriving.
     NothingEdited,
 }

@@ -27,6 +27,11 @@ pub enum CallbackBody {
         /// What changes; parts that are not given stay.
         parts: MessageParts,
     },
+    /// To a half-typed option: what to choose from.
+    Suggestions {
+        /// At most 25 `{name, value}`; none is an answer too.
+        choices: Vec<Value>,
+    },
     /// A form for the person who asked.
     Modal {
         /// Its heading, at most 45 characters.
@@ -47,6 +52,7 @@ impl CallbackBody {
             Self::Defer { ephemeral: false } => json!({"type": 5}),
             Self::DeferUpdate => json!({"type": 6}),
             Self::UpdateMessage { parts } => json!({"type": 7, "data": object(parts, false)}),
+            Self::Suggestions { choices } => json!({"type": 8, "data": {"choices": choices}}),
             Self::Modal { title, custom_id, components } => {
                 json!({"type": 9, "data": {"title": title, "custom_id": custom_id, "components": components}})
             }

@@ -16,6 +16,8 @@ const CHAT_INPUT: u64 = 1;
 const ADDED: &[&str] = &["id", "application_id", "guild_id", "version", "handler"];
 /// What Discord fills in by itself when it is not given.
 const FILLED_IN: &[&str] = &["contexts", "integration_types", "dm_permission", "default_permission"];
+/// What has a meaning only for commands that are not of one server.
+const EVERYWHERE_ONLY: &[&str] = &["contexts", "integration_types", "dm_permission"];
 
 /// Whether a sync had to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,43 +40,116 @@ impl Rest {
         guild: GuildId,
         commands: &[Value],
     ) -> Result<SyncOutcome, DiscordError> {
-        let wanted: Vec<Value> = commands.iter().map(prepared).collect();
+        let wanted: Vec<Value> = commands.iter().map(prepared_command).collect();
+        let present = self.guild_commands(application, guild).await?;
+        if command_changes(&wanted, &present).is_empty() {
+            return Ok(SyncOutcome::Unchanged);
+        }
+        self.set_guild_commands(application, guild, &wanted).await?;
+        Ok(SyncOutcome::Written)
+    }
+
+    /// The bot's commands on one server, as Discord has them.
+    ///
+    /// # Errors
+    /// [`DiscordError`]; `Refused` with code 50001 where the bot is not on the server.
+    pub async fn guild_commands(
+        &self,
+        application: ApplicationId,
+        guild: GuildId,
+    ) -> Result<Vec<Value>, DiscordError> {
         let route = Route::GetGuildCommands {
             application_id: application.0,
             guild_id: guild.0,
             with_localizations: Some(true),
         };
-        let present: Vec<Value> = self
-            .ask(Call {
-                route: "GET /applications/{application}/guilds/{guild}/commands",
-                place: guild.to_string(),
-                request: Request::from_route(&route),
-                again: Again::Safe,
-                by_interaction: false,
-            })
-            .await?;
-        if same(&wanted, &present) {
-            return Ok(SyncOutcome::Unchanged);
-        }
+        self.ask(Call {
+            route: "GET /applications/{application}/guilds/{guild}/commands",
+            place: guild.to_string(),
+            request: Request::from_route(&route),
+            again: Again::Safe,
+            by_interaction: false,
+        })
+        .await
+    }
+
+    /// Puts these commands, made by [`prepared_command`], in the place of all the bot has on one server.
+    ///
+    /// # Errors
+    /// [`DiscordError`]; `Refused` with code 50035 names the fields Discord does not accept, each beginning
+    /// with the number of the command in the list.
+    pub async fn set_guild_commands(
+        &self,
+        application: ApplicationId,
+        guild: GuildId,
+        commands: &[Value],
+    ) -> Result<(), DiscordError> {
         let route = Route::SetGuildCommands { application_id: application.0, guild_id: guild.0 };
         let _: Vec<Value> = self
             .ask(Call {
                 route: "PUT /applications/{application}/guilds/{guild}/commands",
                 place: guild.to_string(),
-                request: build(&route, &wanted)?,
+                request: build(&route, &commands)?,
                 again: Again::Safe,
                 by_interaction: false,
             })
             .await?;
-        Ok(SyncOutcome::Written)
+        Ok(())
     }
 }
 
-/// A command as it is sent.
-fn prepared(command: &Value) -> Value {
-    let mut command = command.clone();
+/// What would have to be written, by the names of commands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandChanges {
+    /// Not there yet: what Discord counts as creations.
+    pub added: Vec<String>,
+    /// There, and different.
+    pub changed: Vec<String>,
+    /// There, and not wanted.
+    pub removed: Vec<String>,
+}
+
+impl CommandChanges {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// What differs between commands made by [`prepared_command`] and those that Discord has. What Discord adds
+/// by itself, and what means the same, is no difference.
+pub fn command_changes(wanted: &[Value], present: &[Value]) -> CommandChanges {
+    let mut changes = CommandChanges::default();
+    for command in wanted {
+        match present.iter().find(|known| key(known) == key(command)) {
+            None => changes.added.push(key(command).1),
+            Some(known) if comparable(command, command) != comparable(known, command) => {
+                changes.changed.push(key(command).1);
+            }
+            Some(_) => {}
+        }
+    }
+    let unwanted = present.iter().filter(|known| !wanted.iter().any(|command| key(command) == key(known)));
+    changes.removed.extend(unwanted.map(|known| key(known).1));
+    changes
+}
+
+/// What two commands of one bot on one server may not share: kind and name.
+fn key(command: &Value) -> (u64, String) {
     let kind = command.get("type").and_then(Value::as_u64).unwrap_or(CHAT_INPUT);
-    if kind == CHAT_INPUT {
+    (kind, command.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// A command as it is sent to one server: without what only Discord decides or what has no meaning there;
+/// for a slash command names are in lower case, and empty descriptions filled with the name.
+pub fn prepared_command(command: &Value) -> Value {
+    let mut command = command.clone();
+    if let Some(fields) = command.as_object_mut() {
+        for name in ADDED.iter().chain(EVERYWHERE_ONLY) {
+            fields.shift_remove(*name);
+        }
+    }
+    if key(&command).0 == CHAT_INPUT {
         described(&mut command);
     }
     command
@@ -84,32 +159,13 @@ fn prepared(command: &Value) -> Value {
 fn described(part: &mut Value) {
     let Some(fields) = part.as_object_mut() else { return };
     let name = fields.get("name").and_then(Value::as_str).unwrap_or_default().to_lowercase();
-    let empty = fields.get("description").and_then(Value::as_str).is_none_or(|text| text.trim().is_empty());
-    if empty {
-        fields.insert("description".to_owned(), name.as_str().into());
-    }
+    let text = fields.get("description").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let text = if text.is_empty() { name.clone() } else { text };
+    fields.insert("description".to_owned(), text.into());
     fields.insert("name".to_owned(), name.into());
     if let Some(options) = fields.get_mut("options").and_then(Value::as_array_mut) {
         options.iter_mut().for_each(described);
     }
-}
-
-/// Whether Discord has exactly the wanted commands.
-fn same(wanted: &[Value], present: &[Value]) -> bool {
-    let key = |command: &Value| {
-        let kind = command.get("type").and_then(Value::as_u64).unwrap_or(CHAT_INPUT);
-        (kind, command.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
-    };
-    let sorted = |commands: &[Value]| {
-        let mut commands = commands.to_vec();
-        commands.sort_by_key(key);
-        commands
-    };
-    let (wanted, present) = (sorted(wanted), sorted(present));
-    wanted.len() == present.len()
-        && wanted.iter().zip(&present).all(|(wanted, present)| {
-            key(wanted) == key(present) && comparable(wanted, wanted) == comparable(present, wanted)
-        })
 }
 
 /// A command without what Discord adds or fills in beyond what was `asked`, and without what means
@@ -168,8 +224,9 @@ mod tests {
     use super::*;
 
     fn check(wanted: Value, present: Value, expected: bool) {
-        let wanted: Vec<Value> = wanted.as_array().unwrap().iter().map(prepared).collect();
-        assert_eq!(same(&wanted, present.as_array().unwrap()), expected, "{wanted:?} against {present}");
+        let wanted: Vec<Value> = wanted.as_array().unwrap().iter().map(prepared_command).collect();
+        let changes = command_changes(&wanted, present.as_array().unwrap());
+        assert_eq!(changes.is_empty(), expected, "{wanted:?} against {present}: {changes:?}");
     }
 
     #[test]
@@ -179,9 +236,11 @@ mod tests {
         let expected = json!({"name": "trivia", "description": "trivia", "options": [
             {"type": 1, "name": "play", "description": "play", "options": [
                 {"type": 3, "name": "topic", "description": "What"}]}]});
-        assert_eq!(prepared(&given), expected);
+        assert_eq!(prepared_command(&given), expected);
         let on_message = json!({"name": "Report This", "type": 3});
-        assert_eq!(prepared(&on_message), on_message);
+        assert_eq!(prepared_command(&on_message), on_message);
+        let everywhere = json!({"id": "7", "name": "x", "type": 2, "dm_permission": true, "contexts": [0]});
+        assert_eq!(prepared_command(&everywhere), json!({"name": "x", "type": 2}));
     }
 
     #[test]
@@ -206,6 +265,17 @@ mod tests {
                 {"type": 3, "name": first, "description": "d"}, {"type": 3, "name": second, "description": "d"}]}])
         };
         check(options("p", "q"), options("q", "p"), false);
+    }
+
+    #[test]
+    fn changes_are_told_by_name_and_kind() {
+        let wanted = json!([{"name": "a", "description": "x"}, {"name": "b", "description": "new"},
+                            {"name": "a", "type": 2}]);
+        let present = json!([{"name": "a", "description": "x"}, {"name": "b", "description": "old"},
+                             {"name": "c", "description": "x"}]);
+        let found = command_changes(wanted.as_array().unwrap(), present.as_array().unwrap());
+        let one = |name: &str| vec![name.to_owned()];
+        assert_eq!(found, CommandChanges { added: one("a"), changed: one("b"), removed: one("c") });
     }
 
     #[test]

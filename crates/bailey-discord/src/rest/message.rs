@@ -24,21 +24,27 @@ impl Rest {
         parts: &MessageParts,
         files: &[File],
     ) -> Result<Sent, DiscordError> {
+        Ok(self.ask::<Message>(self.create_message_call(channel, parts, files)?).await?.into())
+    }
+
+    pub(super) fn create_message_call(
+        &self,
+        channel: ChannelId,
+        parts: &MessageParts,
+        files: &[File],
+    ) -> Result<Call, DiscordError> {
         let mut body = object(parts, false);
         body.insert("nonce".to_owned(), self.nonces.next().into());
         body.insert("enforce_nonce".to_owned(), true.into());
         let route = Route::CreateMessage { channel_id: channel.0 };
         let request = if files.is_empty() { build(&route, &body)? } else { with_files(&route, body, files)? };
-        let message: Message = self
-            .ask(Call {
-                route: "POST /channels/{channel}/messages",
-                place: channel.to_string(),
-                request,
-                again: Again::Safe,
-                by_interaction: false,
-            })
-            .await?;
-        Ok(message.into())
+        Ok(Call {
+            route: "POST /channels/{channel}/messages",
+            place: channel.to_string(),
+            request,
+            again: Again::Safe,
+            by_interaction: false,
+        })
     }
 
     /// Changes a message of the bot's own. Parts that are not given stay.

@@ -1,10 +1,14 @@
 //! What can be asked of Discord, one function a thing. How a request travels is
 //! [`crate::egress`]'s business; who may ask is decided before it comes here.
 
+mod asker;
 pub(crate) mod callback;
 pub(crate) mod commands;
+mod guild;
 mod interaction;
 mod message;
+mod messages;
+mod read;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use twilight_http::routing::Route;
 use crate::config::DiscordConfig;
 use crate::egress::{Again, Call, Egress, Outcome, Refusals};
 use crate::error::DiscordError;
+pub use asker::Asker;
 pub use interaction::Original;
 
 /// Discord's flags of a message.

@@ -8,4 +8,5 @@ mod interactions;
 mod limits;
 mod properties;
 mod rest;
+mod routes;
 mod support;
