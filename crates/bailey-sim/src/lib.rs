@@ -6,6 +6,7 @@
 
 mod clock;
 mod control;
+mod endpoint;
 mod error;
 mod gateway;
 mod payload;
@@ -96,6 +97,8 @@ impl Simulator {
         let state = State::new(&config.world, Arc::clone(&clock), config.seed, base, feed_sender);
         let shared = Arc::new(Shared::new(state, clock, feed_changed));
         let tasks = TaskTracker::new();
+        let (delivering, stop) = (endpoint::start(&shared), shared.stop.clone());
+        tasks.spawn(async move { stop.run_until_cancelled(delivering).await });
         let stop = shared.stop.clone();
         let app = app(&shared);
         tasks.spawn(async move {
@@ -129,6 +132,11 @@ impl Simulator {
     /// The bot's token.
     pub fn bot_token(&self) -> String {
         self.shared.state().application.token.clone()
+    }
+
+    /// The public key that interactions sent to an endpoint are signed for.
+    pub fn public_key(&self) -> String {
+        endpoint::shown(&self.shared.state().key)
     }
 
     /// The hand that acts as people, moves the clock and orders faults.

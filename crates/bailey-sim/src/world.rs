@@ -12,6 +12,42 @@ pub mod permission {
     pub const ADD_REACTIONS: u64 = 1 << 6;
     /// Everything.
     pub const ADMINISTRATOR: u64 = 1 << 3;
+    /// Remove members.
+    pub const KICK_MEMBERS: u64 = 1 << 1;
+    /// Keep people off the server.
+    pub const BAN_MEMBERS: u64 = 1 << 2;
+    /// Make, change and delete channels.
+    pub const MANAGE_CHANNELS: u64 = 1 << 4;
+    /// Read the audit log.
+    pub const VIEW_AUDIT_LOG: u64 = 1 << 7;
+    /// Let a message be read aloud.
+    pub const SEND_TTS_MESSAGES: u64 = 1 << 12;
+    /// Embeds in messages.
+    pub const EMBED_LINKS: u64 = 1 << 14;
+    /// Files in messages.
+    pub const ATTACH_FILES: u64 = 1 << 15;
+    /// Ping everyone.
+    pub const MENTION_EVERYONE: u64 = 1 << 17;
+    /// Change one's own nickname.
+    pub const CHANGE_NICKNAME: u64 = 1 << 26;
+    /// Change other people's nicknames.
+    pub const MANAGE_NICKNAMES: u64 = 1 << 27;
+    /// Give and take roles below one's own, and set what channels add to them.
+    pub const MANAGE_ROLES: u64 = 1 << 28;
+    /// Make, see and delete webhooks.
+    pub const MANAGE_WEBHOOKS: u64 = 1 << 29;
+    /// Change and delete threads, see private ones.
+    pub const MANAGE_THREADS: u64 = 1 << 34;
+    /// Begin threads.
+    pub const CREATE_PUBLIC_THREADS: u64 = 1 << 35;
+    /// Begin private threads.
+    pub const CREATE_PRIVATE_THREADS: u64 = 1 << 36;
+    /// Write in threads.
+    pub const SEND_MESSAGES_IN_THREADS: u64 = 1 << 38;
+    /// Time members out.
+    pub const MODERATE_MEMBERS: u64 = 1 << 40;
+    /// Pin messages.
+    pub const PIN_MESSAGES: u64 = 1 << 51;
     /// Delete other people's messages.
     pub const MANAGE_MESSAGES: u64 = 1 << 13;
     /// See a channel.
@@ -35,7 +71,19 @@ pub mod permission {
         | (1 << 31) // application commands
         | (1 << 35) | (1 << 38); // public threads and messages in them
     /// What the bot's own role may do in the default world.
-    pub const BOT: u64 = DEFAULT | MANAGE_MESSAGES | (1 << 1) | (1 << 2) | (1 << 4) | (1 << 28) | (1 << 40);
+    pub const BOT: u64 = DEFAULT
+        | MANAGE_MESSAGES
+        | KICK_MEMBERS
+        | BAN_MEMBERS
+        | MANAGE_CHANNELS
+        | MANAGE_ROLES
+        | VIEW_AUDIT_LOG
+        | MANAGE_NICKNAMES
+        | MANAGE_WEBHOOKS
+        | MANAGE_THREADS
+        | CREATE_PRIVATE_THREADS
+        | MODERATE_MEMBERS
+        | PIN_MESSAGES;
 }
 
 /// Servers, people and the bot application, before anything has happened.
@@ -117,6 +165,12 @@ pub enum ChannelKind {
     Voice,
     /// A heading that groups channels; holds no messages (Discord's type 4).
     Category,
+    /// Messages that other servers may follow (Discord's type 5).
+    Announcement,
+    /// A conversation beside a channel, open to all who see that (Discord's type 11).
+    PublicThread,
+    /// A conversation beside a channel, for those invited (Discord's type 12).
+    PrivateThread,
 }
 
 impl ChannelKind {
@@ -125,7 +179,14 @@ impl ChannelKind {
             Self::Text => 0,
             Self::Voice => 2,
             Self::Category => 4,
+            Self::Announcement => 5,
+            Self::PublicThread => 11,
+            Self::PrivateThread => 12,
         }
+    }
+
+    pub(crate) fn is_thread(self) -> bool {
+        matches!(self, Self::PublicThread | Self::PrivateThread)
     }
 }
 

@@ -44,7 +44,15 @@ impl Control {
             let uploads = say.attachments.iter().map(upload).collect::<Result<Vec<_>, _>>()?;
             let reference = say.reply_to.map(|message| Reference { message, fail_if_not_exists: true });
             let draft = Draft { content: Some(say.content), uploads, reference, ..Draft::default() };
-            let posting = Posting { channel, author, kind: None, origin: None, ephemeral_to: None, flags: 0 };
+            let posting = Posting {
+                channel,
+                author,
+                kind: None,
+                origin: None,
+                ephemeral_to: None,
+                flags: 0,
+                webhook_name: None,
+            };
             let message = state.post(posting, draft).map_err(|error| refused("send that", &error))?;
             receipt.user_id = Some(author);
             receipt.message_id = Some(message);

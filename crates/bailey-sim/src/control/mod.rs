@@ -232,6 +232,19 @@ impl Control {
         self.shared.clock.now_ms()
     }
 
+    /// Sends interactions to this address from now on instead of the gateway, or to the gateway again (`None`). The
+    /// address is tried first, as Discord does: with a ping, and with a wrong signature.
+    ///
+    /// # Errors
+    /// When it does not answer as it must.
+    pub async fn set_interactions_endpoint(&self, url: Option<&str>) -> Result<(), ControlError> {
+        if let Some(url) = url {
+            crate::endpoint::probe(&self.shared, url).await?;
+        }
+        self.shared.state().endpoint = url.map(str::to_owned);
+        Ok(())
+    }
+
     /// Tells connected clients to reconnect and resume (op 7).
     pub fn reconnect(&self) -> Vec<SessionView> {
         self.signal(Signal::Reconnect)

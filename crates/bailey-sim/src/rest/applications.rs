@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{Answer, Sim, body, id, no_content, ok};
 use crate::clock::Snowflake;
-use crate::error::ApiError;
+use crate::endpoint;
+use crate::error::{ApiError, FieldErrors};
 use crate::state::State;
 
 /// Sessions an application may start per day.
@@ -35,6 +36,26 @@ fn gateway_url(state: &State) -> String {
 
 pub(crate) async fn me(Extract(shared): Sim) -> Response {
     ok(shared.state().render_application())
+}
+
+/// Changes where interactions are sent; an address is tried first. Other fields are left as they are.
+pub(crate) async fn edit_me(sim: Sim, request: Request) -> Answer {
+    let body = body::json_only(request).await?;
+    let shared = sim.0;
+    if let Some(url) = body.get("interactions_endpoint_url") {
+        let url = url.as_str().filter(|url| !url.is_empty());
+        if let Some(url) = url
+            && let Err(error) = endpoint::probe(&shared, url).await
+        {
+            tracing::info!(%error, "an interactions endpoint was not accepted");
+            let mut errors = FieldErrors::default();
+            let text = "The specified interactions endpoint url could not be verified.";
+            errors.add("interactions_endpoint_url", "APPLICATION_INTERACTIONS_ENDPOINT_URL_INVALID", text);
+            errors.finish()?;
+        }
+        shared.state().endpoint = url.map(str::to_owned);
+    }
+    Ok(ok(shared.state().render_application()))
 }
 
 /// The scope of a path, when the application is this one and the bot is in the server.

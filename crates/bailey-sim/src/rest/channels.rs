@@ -1,17 +1,20 @@
 //! Channels and their messages.
 
 use axum::extract::{Path, Query, Request, State as Extract};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::reason::reason;
 use super::{Answer, Sim, body, id, no_content, ok};
 use crate::clock::Snowflake;
 use crate::error::{ApiError, FieldErrors};
 use crate::payload;
 use crate::state::State;
+use crate::state::audit::Action;
 use crate::state::messages::Posting;
-use crate::state::model::{Message, flag, intent};
+use crate::state::model::{Draft, Message, flag, intent};
 use crate::state::render;
 use crate::state::sessions::without_content;
 use crate::world::permission;
@@ -22,22 +25,47 @@ pub(crate) async fn channel(Extract(shared): Sim, Path(channel): Path<String>) -
 }
 
 pub(crate) async fn typing(Extract(shared): Sim, Path(channel): Path<String>) -> Answer {
-    shared.state().require(id(&channel, "channel_id")?, permission::SEND_MESSAGES)?;
+    let (channel, state) = (id(&channel, "channel_id")?, shared.state());
+    state.require(channel, state.writing(channel))?;
     Ok(no_content())
 }
 
 pub(crate) async fn create(Extract(shared): Sim, Path(channel): Path<String>, request: Request) -> Answer {
     let channel = id(&channel, "channel_id")?;
-    shared.state().require(channel, permission::SEND_MESSAGES)?;
+    may_write(&shared.state(), channel, 0)?;
     let (body, uploads) = body::with_files(request).await?;
     let mut draft = payload::message(&body, uploads, "")?;
     // Only answers to interactions can be ephemeral.
     draft.flags &= !flag::EPHEMERAL;
     let mut state = shared.state();
+    may_write(&state, channel, takes(&draft))?;
+    state.open_for_writing(channel)?;
     let author = state.application.id;
-    let posting = Posting { channel, author, kind: None, origin: None, ephemeral_to: None, flags: 0 };
+    let posting = Posting {
+        channel,
+        author,
+        kind: None,
+        origin: None,
+        ephemeral_to: None,
+        flags: 0,
+        webhook_name: None,
+    };
     let message = state.post(posting, draft)?;
     answer(&state, channel, message)
+}
+
+/// Refuses when the bot may not write in a channel, or not what takes `more`.
+fn may_write(state: &State, channel: Snowflake, more: u64) -> Result<(), ApiError> {
+    state.require(channel, state.writing(channel) | more)
+}
+
+/// What the parts of a message take beside the permission to write.
+fn takes(draft: &Draft) -> u64 {
+    let bit = |present: bool, needed: u64| if present { needed } else { 0 };
+    bit(draft.embeds.as_ref().is_some_and(|embeds| !embeds.is_empty()), permission::EMBED_LINKS)
+        | bit(!draft.uploads.is_empty(), permission::ATTACH_FILES)
+        | bit(draft.reference.is_some(), permission::READ_MESSAGE_HISTORY)
+        | bit(draft.tts, permission::SEND_TTS_MESSAGES)
 }
 
 pub(crate) async fn edit(
@@ -56,13 +84,21 @@ pub(crate) async fn edit(
     answer(&state, channel, message)
 }
 
-pub(crate) async fn delete(Extract(shared): Sim, Path((channel, message)): Path<(String, String)>) -> Answer {
+pub(crate) async fn delete(
+    Extract(shared): Sim,
+    Path((channel, message)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
     let (channel, message) = (id(&channel, "channel_id")?, id(&message, "message_id")?);
     let mut state = shared.state();
-    if state.public_message(channel, message)?.author != state.application.id {
+    let others = state.public_message(channel, message)?.author != state.application.id;
+    if others {
         state.require(channel, permission::MANAGE_MESSAGES)?;
     }
     state.delete(channel, message)?;
+    if others {
+        noted(&mut state, channel, Action::MessageDeleted, &headers);
+    }
     Ok(no_content())
 }
 
@@ -103,6 +139,10 @@ pub(crate) async fn list(
     let channel = id(&channel, "channel_id")?;
     let state = shared.state();
     let channel = state.channel_for_bot(channel)?;
+    // Who may not read what was written before gets an empty list, not a refusal.
+    if state.permissions_in(channel, state.application.id) & permission::READ_MESSAGE_HISTORY == 0 {
+        return Ok(ok(Value::Array(Vec::new())));
+    }
     let limit = number(page.limit.as_deref(), "limit", 50, 100)?;
     let bound = |text: &Option<String>, field: &str| text.as_deref().map(|text| id(text, field)).transpose();
     let (before, after, around) =
@@ -152,9 +192,17 @@ pub(super) fn number(
     }
 }
 
+/// Puts what was done in a channel into the audit log.
+fn noted(state: &mut State, channel: Snowflake, action: Action, headers: &HeaderMap) {
+    let Some(place) = state.channels.get(&channel) else { return };
+    let (guild, name) = (place.guild, place.name.clone());
+    state.note(guild, action, channel, name, reason(headers));
+}
+
 pub(crate) async fn bulk_delete(
     Extract(shared): Sim,
     Path(channel): Path<String>,
+    headers: HeaderMap,
     request: Request,
 ) -> Answer {
     let channel = id(&channel, "channel_id")?;
@@ -173,6 +221,8 @@ pub(crate) async fn bulk_delete(
         }
         ids.push(id);
     }
-    shared.state().bulk_delete(channel, &ids)?;
+    let mut state = shared.state();
+    state.bulk_delete(channel, &ids)?;
+    noted(&mut state, channel, Action::MessagesDeleted, &headers);
     Ok::<Response, ApiError>(no_content())
 }

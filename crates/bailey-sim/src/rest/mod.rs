@@ -5,11 +5,17 @@ mod applications;
 mod body;
 mod channels;
 pub(crate) mod faults;
+mod fields;
 mod guilds;
 mod interactions;
+mod known;
 pub(crate) mod limits;
 pub(crate) mod log;
+mod moderation;
 mod reactions;
+mod reason;
+mod structure;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -17,7 +23,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -39,7 +45,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/gateway", get(applications::gateway))
         .route("/gateway/bot", get(applications::gateway_bot))
         .route("/users/{user}", get(guilds::user))
-        .route("/applications/@me", get(applications::me))
+        .route("/applications/@me", get(applications::me).patch(applications::edit_me))
         .route("/oauth2/applications/@me", get(applications::me))
         .route(
             "/applications/{application}/commands",
@@ -59,7 +65,21 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
             "/applications/{application}/guilds/{guild}/commands/{command}",
             get(applications::guild_one).delete(applications::guild_delete),
         )
-        .route("/channels/{channel}", get(channels::channel))
+        .route(
+            "/channels/{channel}",
+            get(channels::channel).patch(structure::edit_channel).delete(structure::delete_channel),
+        )
+        .route(
+            "/channels/{channel}/permissions/{target}",
+            put(structure::set_overwrite).delete(structure::delete_overwrite),
+        )
+        .route("/channels/{channel}/threads", post(structure::create_thread))
+        .route("/channels/{channel}/messages/{message}/threads", post(structure::create_thread_on_message))
+        .route("/channels/{channel}/messages/pins", get(structure::pins))
+        .route("/channels/{channel}/messages/pins/{message}", put(structure::pin).delete(structure::unpin))
+        .route("/channels/{channel}/pins", get(structure::old_pins))
+        .route("/channels/{channel}/pins/{message}", put(structure::pin).delete(structure::unpin))
+        .route("/channels/{channel}/webhooks", get(webhooks::of_channel).post(webhooks::create))
         .route("/channels/{channel}/typing", post(channels::typing))
         .route("/channels/{channel}/messages", get(channels::list).post(channels::create))
         .route("/channels/{channel}/messages/bulk-delete", post(channels::bulk_delete))
@@ -67,25 +87,48 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
             "/channels/{channel}/messages/{message}",
             get(channels::one).patch(channels::edit).delete(channels::delete),
         )
-        .route("/channels/{channel}/messages/{message}/reactions/{emoji}", get(reactions::list))
+        .route("/channels/{channel}/messages/{message}/reactions", delete(reactions::remove_all))
+        .route(
+            "/channels/{channel}/messages/{message}/reactions/{emoji}",
+            get(reactions::list).delete(reactions::remove_emoji),
+        )
         .route(
             "/channels/{channel}/messages/{message}/reactions/{emoji}/{user}",
             put(reactions::add).delete(reactions::remove),
         )
         .route("/guilds/{guild}", get(guilds::guild))
-        .route("/guilds/{guild}/channels", get(guilds::channels))
+        .route("/guilds/{guild}/channels", get(guilds::channels).post(structure::create_channel))
+        .route("/guilds/{guild}/threads/active", get(structure::active_threads))
+        .route("/guilds/{guild}/webhooks", get(webhooks::of_guild))
+        .route("/guilds/{guild}/audit-logs", get(moderation::audit_log))
+        .route("/guilds/{guild}/bans", get(moderation::bans))
+        .route(
+            "/guilds/{guild}/bans/{user}",
+            get(moderation::one_ban).put(moderation::ban).delete(moderation::unban),
+        )
         .route("/guilds/{guild}/roles", get(guilds::roles))
         .route("/guilds/{guild}/members", get(guilds::members))
         .route("/guilds/{guild}/members/search", get(guilds::search))
-        .route("/guilds/{guild}/members/{user}", get(guilds::member))
-        .route("/interactions/{interaction}/{token}/callback", post(interactions::callback))
-        .route("/webhooks/{application}/{token}", post(interactions::follow_up))
         .route(
-            "/webhooks/{application}/{token}/messages/{message}",
+            "/guilds/{guild}/members/{user}",
+            get(guilds::member).patch(moderation::edit_member).delete(moderation::kick),
+        )
+        .route(
+            "/guilds/{guild}/members/{user}/roles/{role}",
+            put(moderation::add_role).delete(moderation::remove_role),
+        )
+        .route("/interactions/{interaction}/{token}/callback", post(interactions::callback))
+        .route("/webhooks/{webhook}", get(webhooks::one).delete(webhooks::delete))
+        .route(
+            "/webhooks/{webhook}/{token}",
+            get(webhooks::one_by_token).post(webhooks::execute).delete(webhooks::delete_by_token),
+        )
+        .route(
+            "/webhooks/{webhook}/{token}/messages/{message}",
             get(interactions::message).patch(interactions::edit).delete(interactions::delete),
         )
-        .fallback(|| async { ApiError::not_found() })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .fallback(known::unanswered)
+        .method_not_allowed_fallback(known::unanswered)
         .layer(DefaultBodyLimit::max(MOST_BODY))
         .layer(from_fn_with_state(Arc::clone(shared), pass))
 }
@@ -140,7 +183,9 @@ async fn guarded(
     request: Request,
     next: Next,
 ) -> Response {
-    let by_token = path.starts_with("/interactions/") || path.starts_with("/webhooks/");
+    // A webhook's address without its token is the bot's to ask for.
+    let by_token = path.starts_with("/interactions/")
+        || path.strip_prefix("/webhooks/").is_some_and(|rest| rest.contains('/'));
     if !by_token && path != "/gateway" && !authorized(shared, request.headers()) {
         return ApiError::unauthorized().into_response();
     }

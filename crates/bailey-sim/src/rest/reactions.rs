@@ -67,3 +67,25 @@ pub(crate) async fn list(
     let users = users.into_iter().filter(|user| *user > after).take(limit);
     Ok(ok(users.map(|user| state.render_user(user)).collect::<Value>()))
 }
+
+pub(crate) async fn remove_all(
+    Extract(shared): Sim,
+    Path((channel, message)): Path<(String, String)>,
+) -> Answer {
+    let (channel, message) = (id(&channel, "channel_id")?, id(&message, "message_id")?);
+    let mut state = shared.state();
+    state.require(channel, permission::MANAGE_MESSAGES)?;
+    state.clear_reactions(channel, message, None)?;
+    Ok(no_content())
+}
+
+pub(crate) async fn remove_emoji(
+    Extract(shared): Sim,
+    Path((channel, message, emoji)): Path<(String, String, String)>,
+) -> Answer {
+    let (channel, message) = (id(&channel, "channel_id")?, id(&message, "message_id")?);
+    let mut state = shared.state();
+    state.require(channel, permission::MANAGE_MESSAGES)?;
+    state.clear_reactions(channel, message, Some(&emoji))?;
+    Ok(no_content())
+}

@@ -16,10 +16,22 @@ const MOST_OPTIONS: usize = 25;
 /// Letters of name, description and choices of one command together.
 const MOST_LETTERS: usize = 8000;
 
+/// Commands one scope may newly get in a day.
+const MOST_CREATIONS: usize = 200;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// Languages Discord has.
+const LOCALES: &[&str] = &[
+    "ar", "bg", "cs", "da", "de", "el", "en-GB", "en-US", "es-419", "es-ES", "fi", "fr", "he", "hi", "hr",
+    "hu", "id", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt-BR", "ro", "ru", "sv-SE", "th", "tr", "uk",
+    "vi", "zh-CN", "zh-TW",
+];
+
 /// Commands by scope: `None` is everywhere, otherwise one server.
 #[derive(Debug, Default)]
 pub(crate) struct CommandBook {
     scopes: IndexMap<Option<Snowflake>, Vec<Value>>,
+    /// When commands were new, one entry each.
+    creations: IndexMap<Option<Snowflake>, Vec<u64>>,
 }
 
 impl CommandBook {
@@ -68,10 +80,30 @@ impl State {
                 return Err(ApiError::too_many_commands());
             }
         }
+        let known = self.commands.list(scope);
+        let is_new = |command: &&Value| {
+            let twin = |known: &Value| {
+                known["name"] == command["name"] && command_type(known) == command_type(command)
+            };
+            !known.iter().any(twin)
+        };
+        self.count_creations(scope, list.iter().filter(is_new).count())?;
         let before = self.commands.scopes.shift_remove(&scope).unwrap_or_default();
         let after: Vec<Value> = list.iter().map(|command| self.registered(scope, command, &before)).collect();
         self.commands.scopes.insert(scope, after.clone());
         Ok(after)
+    }
+
+    /// Notes new commands, unless they are more than a scope may get in a day.
+    fn count_creations(&mut self, scope: Option<Snowflake>, new: usize) -> Result<(), ApiError> {
+        let now = self.clock.now_ms();
+        let made = self.commands.creations.entry(scope).or_default();
+        made.retain(|at| now < at.saturating_add(DAY_MS));
+        if new > 0 && made.len() + new > MOST_CREATIONS {
+            return Err(ApiError::too_many_creations());
+        }
+        made.extend(std::iter::repeat_n(now, new));
+        Ok(())
     }
 
     /// Adds or replaces one command; the flag says whether it is new.
@@ -84,6 +116,9 @@ impl State {
         check_command(&mut errors, "", command);
         errors.finish()?;
         let mut list = self.commands.list(scope).to_vec();
+        let twin =
+            |known: &Value| known["name"] == command["name"] && command_type(known) == command_type(command);
+        self.count_creations(scope, usize::from(!list.iter().any(twin)))?;
         let registered = self.registered(scope, command, &list);
         let full = list.len() >= MOST_CHAT_COMMANDS + 2 * MOST_CONTEXT_COMMANDS;
         let new = match list.iter_mut().find(|known| same_command(known, &registered)) {
@@ -200,6 +235,7 @@ fn check_command(errors: &mut FieldErrors, prefix: &str, command: &Value) {
         return;
     }
     check_name(errors, &format!("{prefix}name"), command, kind == 1);
+    check_locales(errors, prefix, command);
     let description = command.get("description").and_then(Value::as_str).unwrap_or("");
     if kind == 1 {
         check_description(errors, &format!("{prefix}description"), command);
@@ -227,6 +263,16 @@ fn check_name(errors: &mut FieldErrors, path: &str, of: &Value, strict: bool) {
     if strict && !name.chars().all(fits) {
         let text = "Command name is invalid";
         errors.add(path, "APPLICATION_COMMAND_INVALID_NAME", text);
+    }
+}
+
+/// Texts in other languages are in languages Discord has.
+fn check_locales(errors: &mut FieldErrors, prefix: &str, of: &Value) {
+    for field in ["name_localizations", "description_localizations"] {
+        let keys = of.get(field).and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        for key in keys.filter(|key| !LOCALES.contains(&key.as_str())) {
+            errors.choices(&format!("{prefix}{field}.{key}"), &LOCALES.join(", "));
+        }
     }
 }
 

@@ -86,6 +86,17 @@ pub enum Sight {
         /// `{name, value}` each.
         choices: Vec<Value>,
     },
+    /// The bot changed something about a server or its people, as its audit log tells.
+    Audited {
+        /// On which server.
+        guild: String,
+        /// What, in words: `banned`, `created the channel`.
+        action: String,
+        /// Whom or what it concerns, by name.
+        target: String,
+        /// The reason given, if any.
+        reason: Option<String>,
+    },
     /// A reaction was left.
     ReactionAdded {
         /// On which message.

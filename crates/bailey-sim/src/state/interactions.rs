@@ -11,6 +11,7 @@ use super::messages::Posting;
 use super::model::{Draft, Origin, flag};
 use super::sessions::Dispatch;
 use crate::clock::Snowflake;
+use crate::endpoint::Delivery;
 use crate::error::{ApiError, FieldErrors};
 use crate::payload;
 
@@ -103,7 +104,7 @@ impl State {
         }
         let interaction = Interaction {
             id,
-            token,
+            token: token.clone(),
             kind: asking.kind,
             user: asking.user,
             guild: asking.guild,
@@ -118,6 +119,12 @@ impl State {
             self.interactions.by_id.shift_remove_index(0);
         }
         self.interactions.by_id.insert(id, interaction);
+        if let (Some(url), Some(deliveries)) = (self.endpoint.clone(), &self.deliveries) {
+            let body = Value::Object(data).to_string().into_bytes();
+            // It fails only once the simulator stops.
+            let _ = deliveries.send(Delivery { url, interaction: id, token, body });
+            return Some(id);
+        }
         let guild = Some(asking.guild);
         let event = "INTERACTION_CREATE";
         self.dispatch(&Dispatch { event, guild, intents: 0, data: Value::Object(data), strip: false });
@@ -266,6 +273,7 @@ impl State {
             }),
             ephemeral_to: ephemeral.then_some(at.user),
             flags: 0,
+            webhook_name: None,
         }
     }
 

@@ -25,11 +25,11 @@ impl State {
         Some(id)
     }
 
-    /// Lets a person into a server; false when they are in it already.
+    /// Lets a person into a server; false when they are in it already, or banned.
     pub(crate) fn join(&mut self, guild: Snowflake, person: Snowflake) -> bool {
         let now = self.clock.now_ms();
         let Some(entry) = self.guilds.get_mut(&guild) else { return false };
-        if entry.members.contains_key(&person) {
+        if entry.members.contains_key(&person) || entry.bans.contains_key(&person) {
             return false;
         }
         let guild_name = entry.name.clone();

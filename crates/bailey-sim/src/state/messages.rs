@@ -30,6 +30,8 @@ pub(crate) struct Posting {
     pub(crate) ephemeral_to: Option<Snowflake>,
     /// Flags added to those the sender set.
     pub(crate) flags: u64,
+    /// The name a webhook gives itself; `author` is the webhook then.
+    pub(crate) webhook_name: Option<String>,
 }
 
 impl State {
@@ -103,6 +105,8 @@ impl State {
             reactions: Vec::new(),
             origin: posting.origin,
             ephemeral_to: posting.ephemeral_to,
+            webhook_name: posting.webhook_name,
+            pinned_ms: None,
         };
         self.fill(&mut message, draft);
         if let Some(nonce) = nonce {
@@ -239,8 +243,8 @@ impl State {
             channel_id: message.channel,
             channel: self.channel_name(message.channel),
             author_id: message.author,
-            author: self.name_of(message.author),
-            bot: self.is_bot(message.author),
+            author: message.webhook_name.clone().unwrap_or_else(|| self.name_of(message.author)),
+            bot: message.webhook_name.is_some() || self.is_bot(message.author),
             content: message.content.clone(),
             embeds: message.embeds.clone(),
             components: message.components.clone(),
@@ -284,6 +288,12 @@ impl State {
         if ids.iter().any(|id| id.created_ms() < oldest) {
             return Err(ApiError::too_old_to_bulk_delete());
         }
+        self.forget_messages(channel, guild, ids);
+        Ok(())
+    }
+
+    /// Takes messages away, all at once for those who listen.
+    pub(crate) fn forget_messages(&mut self, channel: Snowflake, guild: Snowflake, ids: &[Snowflake]) {
         let gone: Vec<Snowflake> =
             ids.iter().copied().filter(|id| self.remove(channel, *id).is_some()).collect();
         if !gone.is_empty() {
@@ -296,7 +306,6 @@ impl State {
                 strip: false,
             });
         }
-        Ok(())
     }
 
     fn remove(&mut self, channel: Snowflake, id: Snowflake) -> Option<Message> {
@@ -377,6 +386,31 @@ impl State {
             emoji: emoji.to_owned(),
         };
         self.feed.push(self.clock.now_ms(), sight);
+        Ok(())
+    }
+
+    /// Takes every reaction off a message, or every one with an emoji.
+    pub(crate) fn clear_reactions(
+        &mut self,
+        channel: Snowflake,
+        id: Snowflake,
+        emoji: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let message = self.message_mut(channel, id).ok_or_else(ApiError::unknown_message)?;
+        let (guild, before) = (message.guild, message.reactions.len());
+        message.reactions.retain(|reaction| emoji.is_some_and(|emoji| reaction.emoji != emoji));
+        if message.reactions.len() == before {
+            return Ok(());
+        }
+        let mut data = json!({"channel_id": channel, "message_id": id, "guild_id": guild});
+        let event = match emoji {
+            None => "MESSAGE_REACTION_REMOVE_ALL",
+            Some(_) => "MESSAGE_REACTION_REMOVE_EMOJI",
+        };
+        if let (Some(emoji), Some(map)) = (emoji, data.as_object_mut()) {
+            map.insert("emoji".to_owned(), render_emoji(emoji));
+        }
+        self.tell_reaction(event, guild, data);
         Ok(())
     }
 

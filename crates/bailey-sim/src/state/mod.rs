@@ -1,31 +1,41 @@
 //! Everything that is true in the simulated Discord right now, behind one lock, so that all that happens has one
 //! order. The methods in this folder change it and tell the gateway sessions and the feed; none of them waits.
 
+pub(crate) mod audit;
+pub(crate) mod channels;
 pub(crate) mod commands;
 pub(crate) mod feed;
 pub(crate) mod interactions;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod model;
+pub(crate) mod moderation;
+pub(crate) mod permissions;
 pub(crate) mod render;
 pub(crate) mod sessions;
+pub(crate) mod threads;
+pub(crate) mod webhooks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use ed25519_dalek::SigningKey;
 use indexmap::IndexMap;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::{Clock, Snowflake, SnowflakeMaker};
+use crate::endpoint::{self, Delivery};
 use crate::error::ApiError;
-use crate::world::{World, permission};
+use crate::world::World;
+use audit::AuditLog;
 use commands::CommandBook;
 use feed::Feed;
 use interactions::Interactions;
 use model::{Application, Channel, Guild, Member, Role, User};
 use sessions::Sessions;
+use webhooks::Webhook;
 
 /// Files kept for download, in bytes; the oldest give way.
 const MOST_FILE_BYTES: usize = 64 * 1024 * 1024;
@@ -47,6 +57,13 @@ pub(crate) struct State {
     pub(crate) feed: Feed,
     nonces: VecDeque<(String, Snowflake, Snowflake)>,
     files: FileStore,
+    pub(crate) audit: AuditLog,
+    pub(crate) webhooks: IndexMap<Snowflake, Webhook>,
+    /// Signs what is sent to the bot's endpoint.
+    pub(crate) key: SigningKey,
+    /// Where the bot wants interactions sent, instead of the gateway.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) deliveries: Option<mpsc::UnboundedSender<Delivery>>,
 }
 
 impl State {
@@ -72,6 +89,11 @@ impl State {
             feed: Feed::new(feed_changed),
             nonces: VecDeque::new(),
             files: FileStore::default(),
+            audit: AuditLog::default(),
+            webhooks: IndexMap::new(),
+            key: endpoint::key(seed),
+            endpoint: None,
+            deliveries: None,
         };
         state.populate(world);
         state
@@ -114,7 +136,17 @@ impl State {
                 .find(|user| user.name == seed.owner)
                 .map_or(world.application.id, |user| user.id);
             let channels = seed.channels.iter().map(|channel| channel.id).collect();
-            let guild = Guild { id: seed.id, name: seed.name.clone(), owner, roles, members, channels };
+            let (threads, bans) = Default::default();
+            let guild = Guild {
+                id: seed.id,
+                name: seed.name.clone(),
+                owner,
+                roles,
+                members,
+                channels,
+                threads,
+                bans,
+            };
             self.guilds.insert(guild.id, guild);
         }
     }
@@ -141,25 +173,6 @@ impl State {
         } else {
             Err(ApiError::missing_access())
         }
-    }
-
-    /// A channel the bot may see, or Discord's refusal.
-    pub(crate) fn channel_for_bot(&self, id: Snowflake) -> Result<&Channel, ApiError> {
-        let channel = self.channels.get(&id).ok_or_else(ApiError::unknown_channel)?;
-        let guild = self.guilds.get(&channel.guild).ok_or_else(ApiError::unknown_channel)?;
-        let permissions = guild.permissions(self.application.id);
-        if permissions & permission::VIEW_CHANNEL == 0 {
-            Err(ApiError::missing_access())
-        } else {
-            Ok(channel)
-        }
-    }
-
-    /// Refuses when the bot lacks `needed` in the channel's server.
-    pub(crate) fn require(&self, channel: Snowflake, needed: u64) -> Result<(), ApiError> {
-        let guild = self.channel_for_bot(channel)?.guild;
-        let held = self.guilds.get(&guild).map_or(0, |guild| guild.permissions(self.application.id));
-        if held & needed == needed { Ok(()) } else { Err(ApiError::missing_permissions()) }
     }
 
     pub(crate) fn keep_file(&mut self, id: Snowflake, content_type: &str, bytes: bytes::Bytes) {

@@ -34,6 +34,8 @@ impl From<&WorldApplication> for Application {
 /// Gateway intents the simulator acts on.
 pub(crate) mod intent {
     pub(crate) const GUILD_MEMBERS: u64 = 1 << 1;
+    pub(crate) const GUILD_MODERATION: u64 = 1 << 2;
+    pub(crate) const GUILD_WEBHOOKS: u64 = 1 << 5;
     pub(crate) const GUILD_PRESENCES: u64 = 1 << 8;
     pub(crate) const GUILD_MESSAGES: u64 = 1 << 9;
     pub(crate) const GUILD_MESSAGE_REACTIONS: u64 = 1 << 10;
@@ -61,6 +63,10 @@ pub(crate) struct Guild {
     pub(crate) roles: Vec<Role>,
     pub(crate) members: IndexMap<Snowflake, Member>,
     pub(crate) channels: Vec<Snowflake>,
+    /// Threads, in the order they were begun.
+    pub(crate) threads: Vec<Snowflake>,
+    /// Who may not come back, and why.
+    pub(crate) bans: IndexMap<Snowflake, Option<String>>,
 }
 
 impl Guild {
@@ -89,6 +95,15 @@ pub(crate) struct Role {
     pub(crate) bot: Option<Snowflake>,
 }
 
+/// What a channel adds to and takes from a role or a member.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overwrite {
+    pub(crate) target: Snowflake,
+    pub(crate) of_member: bool,
+    pub(crate) allow: u64,
+    pub(crate) deny: u64,
+}
+
 impl Role {
     pub(crate) fn everyone(guild: Snowflake) -> Self {
         Self::named(guild, "@everyone", permission::DEFAULT, 0)
@@ -105,11 +120,14 @@ pub(crate) struct Member {
     pub(crate) user: Snowflake,
     pub(crate) roles: Vec<Snowflake>,
     pub(crate) joined_ms: u64,
+    pub(crate) nick: Option<String>,
+    /// Until then they may only read.
+    pub(crate) timed_out_until_ms: Option<u64>,
 }
 
 impl Member {
     pub(crate) fn new(user: Snowflake, roles: Vec<Snowflake>, joined_ms: u64) -> Self {
-        Self { user, roles, joined_ms }
+        Self { user, roles, joined_ms, nick: None, timed_out_until_ms: None }
     }
 }
 
@@ -121,8 +139,25 @@ pub(crate) struct Channel {
     pub(crate) name: String,
     pub(crate) kind: ChannelKind,
     pub(crate) position: i64,
+    pub(crate) parent: Option<Snowflake>,
+    pub(crate) topic: Option<String>,
+    pub(crate) user_limit: u64,
+    pub(crate) overwrites: Vec<Overwrite>,
     pub(crate) last_message: Option<Snowflake>,
     pub(crate) messages: BTreeMap<Snowflake, Message>,
+    /// What only threads have.
+    pub(crate) thread: Option<Thread>,
+}
+
+/// What only threads have.
+#[derive(Debug, Clone)]
+pub(crate) struct Thread {
+    pub(crate) owner: Snowflake,
+    pub(crate) archived: bool,
+    pub(crate) locked: bool,
+    pub(crate) auto_archive_minutes: u64,
+    /// When it was archived or opened last.
+    pub(crate) changed_ms: u64,
 }
 
 impl Channel {
@@ -133,8 +168,13 @@ impl Channel {
             name: seed.name.clone(),
             kind: seed.kind,
             position,
+            parent: None,
+            topic: None,
+            user_limit: 0,
+            overwrites: Vec::new(),
             last_message: None,
             messages: BTreeMap::new(),
+            thread: None,
         }
     }
 }
@@ -175,6 +215,9 @@ pub(crate) struct Message {
     pub(crate) origin: Option<Origin>,
     /// Only this person sees it.
     pub(crate) ephemeral_to: Option<Snowflake>,
+    /// The name a webhook gave itself for it; `author` is the webhook then.
+    pub(crate) webhook_name: Option<String>,
+    pub(crate) pinned_ms: Option<u64>,
 }
 
 /// The interaction a message answers.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::State;
-use super::model::{Attachment, Channel, Guild, Member, Message, Origin, Role, User, intent};
+use super::model::{Attachment, Channel, Guild, Member, Message, Origin, Role, Thread, User, intent};
 use super::sessions::Session;
 use crate::clock::{Snowflake, iso};
 use crate::world::ChannelKind;
@@ -42,24 +42,57 @@ pub(crate) fn role(role: &Role) -> Value {
 }
 
 pub(crate) fn channel(channel: &Channel) -> Value {
+    let overwrites = channel.overwrites.iter().map(|one| {
+        json!({
+            "id": one.target, "type": u8::from(one.of_member), "allow": one.allow.to_string(),
+            "deny": one.deny.to_string(),
+        })
+    });
     let mut json = json!({
         "id": channel.id, "type": channel.kind.number(), "flags": 0, "guild_id": channel.guild, "name": channel.name,
-        "parent_id": null, "position": channel.position, "permission_overwrites": [],
+        "parent_id": channel.parent,
     });
     let Some(map) = json.as_object_mut() else { return json };
-    if channel.kind != ChannelKind::Category {
-        map.insert("last_message_id".to_owned(), json!(channel.last_message));
-        map.insert("rate_limit_per_user".to_owned(), json!(0));
-        map.insert("nsfw".to_owned(), json!(false));
+    let mut put = |name: &str, value: Value| map.insert(name.to_owned(), value);
+    if let Some(thread) = &channel.thread {
+        put("last_message_id", json!(channel.last_message));
+        put("rate_limit_per_user", json!(0));
+        put("owner_id", json!(thread.owner));
+        put("message_count", json!(channel.messages.len()));
+        put("total_message_sent", json!(channel.messages.len()));
+        put("member_count", json!(1));
+        put("thread_metadata", thread_metadata(channel, thread));
+        return json;
     }
-    if channel.kind == ChannelKind::Text {
-        map.insert("topic".to_owned(), Value::Null);
-        map.insert("last_pin_timestamp".to_owned(), Value::Null);
+    put("position", json!(channel.position));
+    put("permission_overwrites", overwrites.collect());
+    if channel.kind != ChannelKind::Category {
+        put("last_message_id", json!(channel.last_message));
+        put("rate_limit_per_user", json!(0));
+        put("nsfw", json!(false));
+    }
+    if matches!(channel.kind, ChannelKind::Text | ChannelKind::Announcement) {
+        let pinned = channel.messages.values().filter_map(|message| message.pinned_ms).max();
+        put("topic", json!(channel.topic));
+        put("last_pin_timestamp", json!(pinned.map(iso)));
     }
     if channel.kind == ChannelKind::Voice {
-        map.insert("bitrate".to_owned(), json!(64_000));
-        map.insert("user_limit".to_owned(), json!(0));
-        map.insert("rtc_region".to_owned(), Value::Null);
+        put("bitrate", json!(64_000));
+        put("user_limit", json!(channel.user_limit));
+        put("rtc_region", Value::Null);
+    }
+    json
+}
+
+fn thread_metadata(channel: &Channel, thread: &Thread) -> Value {
+    let mut json = json!({
+        "archived": thread.archived, "archive_timestamp": iso(thread.changed_ms), "locked": thread.locked,
+        "auto_archive_duration": thread.auto_archive_minutes, "create_timestamp": iso(channel.id.created_ms()),
+    });
+    if channel.kind == ChannelKind::PrivateThread
+        && let Some(map) = json.as_object_mut()
+    {
+        map.insert("invitable".to_owned(), json!(true));
     }
     json
 }
@@ -68,7 +101,8 @@ pub(crate) fn channel(channel: &Channel) -> Value {
 pub(crate) fn partial_member(member: &Member) -> Value {
     json!({
         "avatar": null, "banner": null, "avatar_decoration_data": null, "collectibles": null,
-        "communication_disabled_until": null, "flags": 0, "joined_at": iso(member.joined_ms), "nick": null,
+        "communication_disabled_until": member.timed_out_until_ms.map(iso), "flags": 0,
+        "joined_at": iso(member.joined_ms), "nick": member.nick,
         "pending": false, "premium_since": null, "roles": member.roles, "mute": false, "deaf": false,
     })
 }
@@ -121,12 +155,19 @@ impl State {
         let members: Vec<Value> = members.map(|member| self.render_member(member)).collect();
         let channels: Vec<Value> =
             guild.channels.iter().filter_map(|id| self.channels.get(id)).map(channel).collect();
+        let threads: Vec<Value> = guild
+            .threads
+            .iter()
+            .filter_map(|id| self.channels.get(id))
+            .filter(|channel| channel.thread.as_ref().is_some_and(|thread| !thread.archived))
+            .map(channel)
+            .collect();
         let bot_joined = guild.members.get(&self.application.id).map_or(0, |member| member.joined_ms);
         let mut json = self.render_guild(guild);
         if let Some(map) = json.as_object_mut() {
             let more = json!({
                 "joined_at": iso(bot_joined), "large": false, "unavailable": false, "member_count": guild.members.len(),
-                "voice_states": [], "members": members, "channels": channels, "threads": [], "presences": [],
+                "voice_states": [], "members": members, "channels": channels, "threads": threads, "presences": [],
                 "stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": [],
             });
             if let Value::Object(more) = more {
@@ -150,9 +191,9 @@ impl State {
         json!({
             "id": self.application.id, "name": self.application.name, "icon": null, "description": "", "type": null,
             "bot": self.render_user(self.application.id), "summary": "", "bot_public": true,
-            "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": self.application_flags(),
+            "bot_require_code_grant": false, "verify_key": crate::endpoint::shown(&self.key), "flags": self.application_flags(),
             "flags_new": self.application_flags().to_string(), "redirect_uris": [],
-            "interactions_endpoint_url": null, "role_connections_verification_url": null,
+            "interactions_endpoint_url": self.endpoint, "role_connections_verification_url": null,
             "owner": owner.map(user), "approximate_guild_count": self.bot_guilds().count(),
             "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
             "explicit_content_filter": 0, "team": null, "eligible_oauth2_scopes": [], "tags": [],
@@ -218,10 +259,13 @@ impl State {
             "mention_roles": message.mention_roles, "attachments": attachments, "embeds": message.embeds,
             "timestamp": iso(message.id.created_ms()), "edited_timestamp": message.edited_ms.map(iso),
             "flags": message.flags, "components": message.components, "id": message.id,
-            "channel_id": message.channel, "author": self.render_user(message.author), "pinned": false,
+            "channel_id": message.channel, "author": self.render_author(message), "pinned": message.pinned_ms.is_some(),
             "mention_everyone": message.mention_everyone, "tts": message.tts,
         });
         let Some(map) = json.as_object_mut() else { return json };
+        if message.webhook_name.is_some() {
+            map.insert("webhook_id".to_owned(), json!(message.author));
+        }
         if let Some(nonce) = &message.nonce {
             map.insert("nonce".to_owned(), nonce.clone());
         }
@@ -238,6 +282,15 @@ impl State {
             self.render_origin(map, message, origin);
         }
         json
+    }
+
+    /// Who wrote a message; a webhook is no user and calls itself as it likes.
+    fn render_author(&self, message: &Message) -> Value {
+        let Some(name) = &message.webhook_name else { return self.render_user(message.author) };
+        json!({
+            "id": message.author, "username": name, "avatar": null, "discriminator": "0000", "public_flags": 0,
+            "flags": 0, "bot": true, "global_name": null, "primary_guild": null,
+        })
     }
 
     fn render_reactions(&self, message: &Message) -> Value {
@@ -303,12 +356,12 @@ impl State {
         json
     }
 
-    /// The `member` of interactions: with user and permissions.
-    pub(crate) fn render_interaction_member(&self, guild: &Guild, user: Snowflake) -> Value {
+    /// The `member` of interactions: with user and permissions in the channel.
+    pub(crate) fn render_interaction_member(&self, guild: &Guild, at: &Channel, user: Snowflake) -> Value {
         let Some(member) = guild.members.get(&user) else { return Value::Null };
         let mut json = self.render_member(member);
         if let Some(map) = json.as_object_mut() {
-            map.insert("permissions".to_owned(), json!(guild.permissions(user).to_string()));
+            map.insert("permissions".to_owned(), json!(self.permissions_in(at, user).to_string()));
         }
         json
     }
@@ -322,13 +375,13 @@ impl State {
     ) -> Map<String, Value> {
         let mut shown = channel(at);
         if let Some(map) = shown.as_object_mut() {
-            map.insert("permissions".to_owned(), json!(guild.permissions(user).to_string()));
+            map.insert("permissions".to_owned(), json!(self.permissions_in(at, user).to_string()));
         }
         let json = json!({
             "application_id": self.application.id, "version": 1, "guild_id": guild.id,
             "guild": {"id": guild.id, "locale": "en-US", "features": []}, "guild_locale": "en-US", "locale": "en-US",
-            "channel_id": at.id, "channel": shown, "member": self.render_interaction_member(guild, user),
-            "app_permissions": guild.permissions(self.application.id).to_string(), "entitlements": [],
+            "channel_id": at.id, "channel": shown, "member": self.render_interaction_member(guild, at, user),
+            "app_permissions": self.permissions_in(at, self.application.id).to_string(), "entitlements": [],
             "authorizing_integration_owners": {"0": guild.id}, "context": 0,
             "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
         });
