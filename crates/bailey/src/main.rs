@@ -1,18 +1,29 @@
 //! The `bailey` binary: read the command line, run one command, say how it went.
 //!
-//! No product rule lives here. `stack` puts the parts together, `commands` has a file per command,
-//! `scenario` plays scripts.
+//! No product rule lives here. `commands` has a file per command; `stack` puts the parts together, `simulated`
+//! adds a Discord to them; `records` keeps what other commands look at; `scenario` plays scripts; `operations`
+//! answers the operator's probes.
 
 mod cli;
 mod clock;
 mod commands;
 mod database;
 mod error;
+mod incoming;
+mod link;
+mod memory;
+mod offers;
+mod operations;
 mod places;
 mod plugin;
+mod records;
 mod scenario;
+mod simulated;
 mod stack;
+mod table;
 mod terminal;
+mod trace;
+mod walls;
 
 use std::process::ExitCode;
 
@@ -38,6 +49,13 @@ fn main() -> ExitCode {
             Command::Dev(options) => commands::dev::run(options).await,
             Command::Try(options) => commands::try_script::run(options).await,
             Command::Sim(options) => commands::sim::run(options).await,
+            Command::SqlHardening => commands::sql_hardening::run(),
+            Command::Serve(options) => commands::serve::run(*options).await,
+            Command::Status(options) => commands::status::run(options).await,
+            Command::Commands(options) => commands::commands::run(options.action).await,
+            Command::DeadLetters(options) => commands::dead_letters::run(options.action).await,
+            Command::Logs(options) => commands::logs::run(options).await,
+            Command::Doctor(options) => commands::doctor::run(options).await,
         }
     });
     match outcome {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bailey_builder::{Builder, BuilderConfig};
+use bailey_builder::{Builder, BuilderConfig, BuiltPackages, Jail, Walls};
 use bailey_host::installation::PluginCode;
 use bailey_package::Package;
 
@@ -19,6 +19,8 @@ pub(crate) struct LoadedPlugin {
     pub(crate) code: PluginCode,
     /// Name and version of each Python package it runs with.
     pub(crate) dependencies: Vec<(String, String)>,
+    /// Keeps the packages in the cache as long as they are in use.
+    _packages: BuiltPackages,
 }
 
 /// Reads and checks a directory or a zip.
@@ -42,11 +44,12 @@ pub(crate) fn read(path: &Path) -> Result<Package, CommandError> {
         .map_err(|findings| CommandError::usage(format!("{shown} is not a plugin that can run:\n{findings}")))
 }
 
-/// Unpacks a package and builds what it requires.
+/// Unpacks a package and builds what it requires; in a jail, unless the plugin itself gets no sandbox.
 pub(crate) async fn load(
     package: Package,
     options: &PluginOptions,
     folders: &Folders,
+    unsafe_bare: bool,
 ) -> Result<LoadedPlugin, CommandError> {
     let plugin_dir = folders.plugin(&package.content_hash);
     package.unpack_to(&plugin_dir).map_err(|error| {
@@ -58,6 +61,12 @@ pub(crate) async fn load(
         cache: folders.packages(),
         default_sdk: DEFAULT_SDK.to_owned(),
         environment: inherited_environment(),
+        file_hosts: options.package_file_host.clone(),
+        walls: if unsafe_bare {
+            Walls::None
+        } else {
+            Jail { cgroup_parent: folders.control_group.clone(), ..Jail::new(folders.roots()) }.into()
+        },
     })
     .map_err(|error| CommandError::failed(chain(&error)))?;
     let built =
@@ -66,8 +75,9 @@ pub(crate) async fn load(
         })?;
     Ok(LoadedPlugin {
         package,
-        code: PluginCode { plugin_dir, packages_dir: Some(built.directory) },
-        dependencies: built.packages,
+        code: PluginCode { plugin_dir, packages_dir: Some(built.directory.clone()) },
+        dependencies: built.packages.clone(),
+        _packages: built,
     })
 }
 

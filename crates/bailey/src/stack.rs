@@ -1,94 +1,86 @@
-//! Everything a plugin needs to run on one machine, put together: a simulated Discord, the client
-//! that speaks to it, a database, the services, the sandbox, the host.
+//! Everything plugins need to run on one machine, put together: a database, the services, the sandbox,
+//! the host, and the client that speaks to a Discord. Which Discord that is, it does not know.
 //!
-//! Data takes the route it takes in production; only Discord is simulated.
+//! [`Stack::start`] brings the parts up, [`Stack::connect`] lets events in, [`Stack::stop`] ends it all
+//! from the top down.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{
-    BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, GatewayStatus, Rest,
+use bailey_discord::{Directory, DiscordConfig, GatewayStatus, PublicKey, Rest};
+use bailey_host::{
+    Host, HostConfig, HostRates, HostTimings, Installation, Observer, RoomLimits, sandbox_spawner,
 };
-use bailey_host::{Host, HostConfig, HostRates, HostTimings, Installation, Observer, sandbox_spawner};
 use bailey_protocol::host_message::{Lifecycle, Mode};
-use bailey_protocol::{ApplicationId, Clock, Event, Grants, GuildId, Tenant};
-use bailey_sandbox::{BareConfig, BareSandbox, NativeConfig, NativeSandbox, PythonRoot, Sandbox};
-use bailey_services::{DatabaseOptions, Services};
-use bailey_sim::{ClockMode, Control, SimConfig, Simulator, Snowflake, World};
-use bailey_store::{Install, Republish, Store};
-use tokio::sync::{mpsc, watch};
+use bailey_protocol::method::sql::SqlIsolation;
+use bailey_protocol::{Clock, Grants, GuildId, Tenant};
+use bailey_sandbox::Sandbox;
+use bailey_services::commands::Offer;
+use bailey_services::{DatabaseOptions, RedisServer, Services, ServicesOptions, Sql, SqlOptions};
+use bailey_store::{Install, InstallationRecord, Republish, Store};
+use rand::rngs::StdRng;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::database::{Choice, Database};
+use crate::cli::LongLivedOptions;
+use crate::database::Database;
 use crate::error::{CommandError, chain};
-use crate::places::Folders;
+use crate::incoming::InteractionsEndpoint;
+use crate::link::Link;
+use crate::offers::{OfferError, Offers};
+use crate::operations::Parts;
 use crate::plugin::LoadedPlugin;
-
-/// Events between the gateway and the bus; when it is full the gateway waits.
-const EVENTS_IN_TRANSIT: usize = 256;
-/// How long the simulated Discord may take to let the bot in.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+use crate::records::Records;
+use crate::trace::Trace;
 
 /// What a run is made of.
-pub(crate) struct StackOptions<'a> {
-    pub(crate) folders: &'a Folders,
-    pub(crate) database: Choice,
-    pub(crate) python: &'a Path,
-    /// No sandbox at all: must have been asked for.
-    pub(crate) unsafe_bare: bool,
-    pub(crate) bind: SocketAddr,
-    pub(crate) servers: u16,
-    pub(crate) simulator_clock: ClockMode,
+pub(crate) struct StackOptions {
+    pub(crate) database: Database,
+    /// Where plugins are walled in; to have one is to have tried it out.
+    pub(crate) sandbox: Sandbox,
+    pub(crate) discord: DiscordConfig,
+    /// Where short-lived state is; in this process if nowhere else.
+    pub(crate) redis: Option<RedisServer>,
+    /// How plugins' tables are kept, whatever their manifests ask for.
+    pub(crate) sql_isolation: Option<SqlIsolation>,
+    /// Names of slash commands that no plugin gets.
+    pub(crate) reserved_commands: Vec<String>,
+    pub(crate) timings: HostTimings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Observer,
+    /// Where each event that is taken in is written down, if anywhere.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// A running whole.
 pub(crate) struct Stack {
-    simulator: Simulator,
-    gateway: Gateway,
-    forwarded: watch::Receiver<u64>,
     host: Host,
     services: Services,
     store: Store,
-    rest: Rest,
-    application: ApplicationId,
+    records: Records,
+    offers: Offers,
+    discord: DiscordConfig,
+    directory: Directory,
+    link: Option<Link>,
+    trace: Option<Trace>,
     database: Database,
     plugins_database: bailey_services::Database,
     sandbox: Sandbox,
     clock: Arc<dyn Clock>,
-    guilds: Vec<GuildId>,
+    sql_isolation: Option<SqlIsolation>,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
 
 impl Stack {
-    /// Starts the parts from the ground up.
-    pub(crate) async fn start(options: StackOptions<'_>) -> Result<Self, CommandError> {
-        let (sandbox, database) = tokio::try_join!(
-            open_sandbox(options.python, options.folders, options.unsafe_bare),
-            Database::start(options.database, options.folders),
-        )?;
+    /// Starts the parts from the ground up. Events come once it is connected.
+    pub(crate) async fn start(options: StackOptions) -> Result<Self, CommandError> {
         let failed = |error: &dyn std::error::Error| CommandError::failed(chain(error));
+        let StackOptions { database, sandbox, discord, clock, .. } = options;
         let store = Store::connect(&database.urls.platform).await.map_err(|error| failed(&error))?;
-
-        let world = world(options.servers);
-        let guilds = world.guilds.iter().map(|guild| GuildId(guild.id.0)).collect();
-        let simulator = Simulator::start(SimConfig {
-            clock: options.simulator_clock,
-            seed: 0,
-            bind: options.bind,
-            world,
-        })
-        .await
-        .map_err(|error| failed(&error))?;
-
-        let token = BotToken::new(&simulator.bot_token());
-        let config = DiscordConfig::new(token, Endpoints::simulator(simulator.address()));
-        let (rest, application) = Rest::connect(&config).await.map_err(|error| failed(&error))?;
+        let (rest, application) = Rest::connect(&discord).await.map_err(|error| failed(&error))?;
         let directory = Directory::new();
         let plugins_database =
             bailey_services::Database::connect(&database.urls.plugins, &DatabaseOptions::default())
@@ -96,62 +88,111 @@ impl Stack {
                 .map_err(|error| failed(&error))?;
         let services = Services::new(
             plugins_database.clone(),
+            open_sql(&database, Arc::clone(&clock)).await?,
             rest.clone(),
             directory.clone(),
-            Arc::clone(&options.clock),
+            Arc::clone(&clock),
+            ServicesOptions { redis: options.redis },
         );
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
         let (sweeping, stop_sweeping) = (services.clone(), stopping.clone());
         tasks.spawn(async move { sweeping.run_sweepers(stop_sweeping).await });
 
+        let offers =
+            Offers::new(store.clone(), rest, application.id, Arc::clone(&clock), &options.reserved_commands);
+        let records = Records::new(store.clone(), Arc::clone(&clock));
         let host = Host::start(HostConfig {
             spawner: sandbox_spawner(sandbox.clone()),
             calls: Arc::new(services.clone()),
-            clock: Arc::clone(&options.clock),
-            // Its author is watching: say once that it does not start, instead of trying again.
-            timings: HostTimings { failed_starts: 1, ..HostTimings::default() },
-            rates: HostRates::default(),
+            dead_letters: Some(records.letters()),
+            clock: Arc::clone(&clock),
+            timings: options.timings,
+            rates: HostRates { room: room()?, ..HostRates::default() },
             observer: options.observer,
         });
-        let (sink, events) = mpsc::channel(EVENTS_IN_TRANSIT);
-        let gateway = Gateway::start(&config, sink, Arc::clone(&options.clock), directory);
-        let (forwarded_sender, forwarded) = watch::channel(0);
-        tasks.spawn(forward(events, host.clone(), forwarded_sender));
-        let stack = Self {
-            simulator,
-            gateway,
-            forwarded,
+        records.run(&host).await.map_err(|error| failed(&error))?;
+        Ok(Self {
             host,
             services,
             store,
-            rest,
-            application: application.id,
+            records,
+            offers,
+            discord,
+            directory,
+            link: None,
+            trace: options.trace,
             database,
             plugins_database,
             sandbox,
-            clock: options.clock,
-            guilds,
+            clock,
+            sql_isolation: options.sql_isolation,
             tasks,
             stopping,
-        };
-        stack.connected().await?;
-        Ok(stack)
+        })
     }
 
-    /// The address of the simulated Discord.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.simulator.address()
+    /// Begins to listen to Discord. What happened before is not heard of.
+    pub(crate) fn connect(&mut self) {
+        let (clock, directory) = (Arc::clone(&self.clock), self.directory.clone());
+        let interactions = self.services.interactions.clone();
+        let link = Link::start(&self.discord, &self.host, interactions, clock, directory, self.trace.clone());
+        self.link = Some(link);
     }
 
-    /// The hands and eyes of people in the simulated Discord.
-    pub(crate) fn control(&self) -> Control {
-        self.simulator.control()
+    /// Takes interactions by HTTP too, once connected.
+    pub(crate) async fn take_interactions(
+        &self,
+        bind: SocketAddr,
+        key: PublicKey,
+    ) -> Result<Option<InteractionsEndpoint>, CommandError> {
+        let Some(link) = &self.link else { return Ok(None) };
+        let (clock, directory) = (Arc::clone(&self.clock), self.directory.clone());
+        InteractionsEndpoint::open(bind, key, clock, directory, link.intake()).await.map(Some)
     }
 
-    /// Installs a plugin on every server, with everything its manifest asks for: who runs `dev` or
-    /// `try` is its author.
-    pub(crate) async fn install(&self, plugin: &LoadedPlugin) -> Result<(), CommandError> {
+    /// What an operator's probes ask.
+    pub(crate) fn parts(&self) -> Parts {
+        let (sql, ephemeral) = (self.services.sql.clone(), self.services.ephemeral.clone());
+        Parts { store: self.store.clone(), sql, ephemeral, gateway: None }
+    }
+
+    /// The same, with the connection to Discord.
+    pub(crate) fn parts_with_discord(&self) -> Parts {
+        Parts { gateway: Some(self.gateway()), ..self.parts() }
+    }
+
+    /// The platform's records.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where plugins run.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The servers the bot is in, as far as told.
+    pub(crate) fn guilds(&self) -> Vec<GuildId> {
+        self.directory.guilds()
+    }
+
+    /// The way events come, once connected.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.link.as_ref()
+    }
+
+    /// How the connection to Discord is doing; a channel that says nothing before there is one.
+    pub(crate) fn gateway(&self) -> watch::Receiver<GatewayStatus> {
+        match &self.link {
+            Some(link) => link.status(),
+            None => watch::channel(GatewayStatus::default()).1,
+        }
+    }
+
+    /// Records a plugin and that it is installed on a server, with everything its manifest asks for: whoever
+    /// runs Bailey chose it. Says whether it was not there before.
+    pub(crate) async fn record(&self, plugin: &LoadedPlugin, guild: GuildId) -> Result<bool, CommandError> {
         let failed = |error: &dyn std::error::Error| CommandError::failed(chain(error));
         let manifest = &plugin.package.manifest;
         let document = serde_json::Value::Object(manifest.document.clone());
@@ -167,187 +208,115 @@ impl Stack {
             )
             .await
             .map_err(|error| failed(&error))?;
-        for guild in &self.guilds {
-            let tenant = Tenant { plugin: manifest.id.clone(), guild: *guild };
-            let install = Install {
-                tenant: tenant.clone(),
-                version: manifest.version.clone(),
-                capabilities: manifest.capabilities,
-                enabled: true,
-            };
-            self.store.install(&install, now).await.map_err(|error| failed(&error))?;
-            self.enable(plugin, &tenant).await?;
-        }
-        Ok(())
+        let tenant = Tenant { plugin: manifest.id.clone(), guild };
+        let known = self.store.installation(&tenant).await.map_err(|error| failed(&error))?;
+        let install = Install {
+            tenant,
+            version: manifest.version.clone(),
+            capabilities: manifest.capabilities,
+            enabled: true,
+        };
+        self.store.install(&install, now).await.map_err(|error| failed(&error))?;
+        Ok(known.is_none())
     }
 
-    /// Brings a stored installation to life: its commands, its place in the host, its first words.
-    async fn enable(&self, plugin: &LoadedPlugin, tenant: &Tenant) -> Result<(), CommandError> {
-        let record = self
-            .store
-            .installation(tenant)
-            .await
-            .map_err(|error| CommandError::failed(chain(&error)))?
-            .ok_or_else(|| CommandError::failed(format!("{tenant} was installed and is not there")))?;
+    /// What plugins of one server offer together, in the order they were installed.
+    pub(crate) fn choose_commands<'a>(&self, plugins: impl IntoIterator<Item = &'a LoadedPlugin>) -> Offer {
+        self.offers.choose(plugins.into_iter().map(|plugin| &plugin.package))
+    }
+
+    /// Makes these the bot's commands on a server, in place of all it had there.
+    pub(crate) async fn offer_commands(&self, guild: GuildId, mut offer: Offer) -> Result<Offer, OfferError> {
+        self.services.interactions.offer(guild, &offer); // what was written earlier may be used already
+        self.offers.make(guild, &mut offer).await?;
+        Ok(offer)
+    }
+
+    /// Waits until everybody who was typing an option has been answered.
+    pub(crate) async fn suggestions_shown(&self) {
+        self.services.interactions.suggestions_shown().await;
+    }
+
+    /// Servers that were offered commands by an earlier Bailey, perhaps of plugins that are gone.
+    pub(crate) async fn once_offered(&self) -> Result<Vec<GuildId>, CommandError> {
+        self.offers.remembered().await.map_err(|error| CommandError::failed(chain(&error)))
+    }
+
+    /// Gives a recorded installation its place in the host; its process starts when there is something to
+    /// tell it. `offer` says under which names people find its commands.
+    pub(crate) async fn bring_alive(&self, plugin: &LoadedPlugin, record: InstallationRecord, offer: &Offer) {
         let manifest = &plugin.package.manifest;
-        let commands: Vec<serde_json::Value> =
-            manifest.commands.iter().map(|command| command.definition.clone().into()).collect();
-        self.rest.sync_guild_commands(self.application, tenant.guild, &commands).await.map_err(|error| {
-            CommandError::failed(format!("Discord did not take the plugin's commands: {}", chain(&error)))
-        })?;
+        let isolation = self.sql_isolation.or(manifest.sql_isolation).unwrap_or_default();
+        self.services.sql.isolate(&manifest.id, isolation);
         self.host
             .install(Installation {
-                grants: Grants::new(tenant.clone(), record.capabilities),
+                grants: Grants::new(record.tenant, record.capabilities),
                 version: record.version,
                 code: plugin.code.clone(),
                 mode: Mode::Pool,
-                commands: manifest.commands.iter().map(|command| command.name.clone()).collect(),
+                commands: offer.names_of(&manifest.id),
             })
             .await;
+    }
+
+    /// Tells a plugin that it was installed and switched on.
+    pub(crate) async fn welcome(&self, tenant: &Tenant) {
         for lifecycle in [Lifecycle::Install, Lifecycle::Enable] {
             if let Err(error) = self.host.announce(tenant, lifecycle).await {
                 tracing::debug!(%tenant, ?lifecycle, %error, "a lifecycle message was not handled");
             }
         }
-        Ok(())
     }
 
-    /// Waits until nothing is under way: all that happened has reached the plugins, every event is
-    /// acknowledged and every call answered. False when `within` passed first.
-    pub(crate) async fn settled(&self, within: Duration) -> bool {
-        let settling = async {
-            loop {
-                let wanted = self.dispatched();
-                self.taken_in(wanted).await;
-                self.host.quiesced().await;
-                // What plugins did may have caused new events: the bot sees its own messages.
-                if self.dispatched() == wanted {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(within, settling).await.is_ok()
-    }
-
-    /// What is still going on, for a person who waits.
-    pub(crate) fn under_way(&self) -> String {
-        let busy: Vec<String> = self
-            .host
-            .sessions()
-            .into_iter()
-            .filter(|session| session.queued + session.in_flight > 0)
-            .map(|session| {
-                format!(
-                    "{} is {:?}, with {} events waiting and {} not acknowledged",
-                    session.tenant, session.state, session.queued, session.in_flight
-                )
-            })
-            .collect();
-        if busy.is_empty() { "calls or events are still on their way".to_owned() } else { busy.join("; ") }
-    }
-
-    /// A server's name: as given, or by its number from 1.
-    pub(crate) fn server_name(&self, given: &str) -> String {
-        match given.parse::<usize>() {
-            Ok(1) => "Test Server".to_owned(),
-            Ok(number) if number <= self.guilds.len() => format!("Test Server {number}"),
-            _ => given.to_owned(),
+    /// Stops the parts from the top down; everything saved stays. With `patience`, nothing new is let in and
+    /// the plugins first finish what has reached us; it says whether they did.
+    pub(crate) async fn stop(mut self, patience: Option<Duration>) -> bool {
+        let mut finished = true;
+        if let Some(patience) = patience {
+            self.unlink().await;
+            finished = tokio::time::timeout(patience, self.host.quiesced()).await.is_ok();
         }
-    }
-
-    /// A server's name by its id.
-    pub(crate) fn server_of(&self, guild: Snowflake) -> Option<String> {
-        let position = self.guilds.iter().position(|known| known.0 == guild.0)?;
-        Some(self.server_name(&(position + 1).to_string()))
-    }
-
-    /// The simulator's last dispatch to us.
-    fn dispatched(&self) -> u64 {
-        self.simulator.control().sessions().iter().map(|session| session.sequence).max().unwrap_or(0)
-    }
-
-    /// Waits until the gateway has handed over everything up to `sequence`, and the bus has it.
-    async fn taken_in(&self, sequence: u64) {
-        let mut status = self.gateway.status();
-        let events = match status.wait_for(|status| status.processed_sequence >= sequence).await {
-            Ok(status) => status.events,
-            Err(_) => return, // the gateway has ended: nothing more comes
-        };
-        let _ = self.forwarded.clone().wait_for(|forwarded| *forwarded >= events).await;
-    }
-
-    async fn connected(&self) -> Result<(), CommandError> {
-        let mut status = self.gateway.status();
-        let wanted = self.guilds.len();
-        let arrived = |status: &GatewayStatus| match &status.state {
-            GatewayState::Fatal(_) => true,
-            state => *state == GatewayState::Ready && status.guilds >= wanted,
-        };
-        let state = match tokio::time::timeout(CONNECT_DEADLINE, status.wait_for(arrived)).await {
-            Ok(Ok(status)) => status.state.clone(),
-            _ => {
-                return Err(CommandError::failed(
-                    "the simulated Discord did not let the bot in; run it again",
-                ));
-            }
-        };
-        match state {
-            GatewayState::Fatal(reason) => Err(CommandError::failed(reason)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Stops the parts from the top down; everything saved stays.
-    pub(crate) async fn stop(self) {
         self.host.shutdown().await;
-        let _ = self.gateway.shutdown().await; // this Discord ends with us: nothing to resume
+        self.unlink().await;
+        self.records.stop().await;
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         self.services.shut_down().await;
-        if let Sandbox::Native(sandbox) = &self.sandbox {
-            sandbox.settle().await;
-        }
-        self.simulator.shutdown().await;
+        self.sandbox.settle().await;
         // Connections are closed before the server they lead to.
         self.plugins_database.close();
         self.store.close();
         self.database.stop().await;
+        finished
     }
-}
 
-/// Moves events from the gateway to the bus, which may make it wait.
-async fn forward(mut events: mpsc::Receiver<Event>, host: Host, forwarded: watch::Sender<u64>) {
-    while let Some(event) = events.recv().await {
-        if host.publish(event).await.is_err() {
-            return; // the host is shutting down
+    async fn unlink(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.stop().await;
         }
-        forwarded.send_modify(|count| *count += 1);
     }
 }
 
-/// The sandbox, every layer tried out on this machine.
-async fn open_sandbox(python: &Path, folders: &Folders, bare: bool) -> Result<Sandbox, CommandError> {
-    if bare {
-        tracing::warn!("NO SANDBOX: the plugin can do to this machine whatever you can");
-        return Ok(Sandbox::Bare(BareSandbox::new(BareConfig { python: python.to_owned() })));
-    }
-    let (python, roots) = (python.to_owned(), folders.roots());
-    let root = tokio::task::spawn_blocking(move || PythonRoot::build(&python, &roots))
+/// What plugins may take of this machine.
+fn room() -> Result<RoomLimits, CommandError> {
+    Ok(RoomLimits { memory_bytes: crate::memory::for_plugins()?, ..RoomLimits::default() })
+}
+
+/// The service of plugins' tables, on a database that is closed to plugins in every other way.
+async fn open_sql(database: &Database, clock: Arc<dyn Clock>) -> Result<Sql, CommandError> {
+    let Some(config) = &database.urls.sql else {
+        tracing::warn!("plugins have no tables: no --sql-database-url is given beside --database-url");
+        return Ok(Sql::unavailable());
+    };
+    let rng: StdRng = rand::make_rng();
+    Sql::connect(config, &SqlOptions::default(), clock, rng)
         .await
-        .map_err(|error| CommandError::failed(format!("building the sandbox's Python failed: {error}")))?
-        .map_err(|error| CommandError::failed(chain(&error)))?;
-    let sandbox = NativeSandbox::open(NativeConfig::new(root)).await.map_err(|error| {
-        CommandError::failed(format!("the sandbox cannot be built on this machine: {}", chain(&error)))
-    })?;
-    Ok(Sandbox::Native(sandbox))
+        .map_err(|error| CommandError::failed(chain(&error)))
 }
 
-/// The default world, with as many servers as asked for: "Test Server", "Test Server 2", ...
-pub(crate) fn world(servers: u16) -> World {
-    (2..=servers).fold(World::default_world(), |world, number| {
-        world.guild(&format!("Test Server {number}"), "alice", |guild| {
-            guild.text_channel("general").text_channel("random").member("bob", &[]).member("carol", &[])
-        })
-    })
+/// The Redis the operator named, if any.
+pub(crate) fn redis_server(options: &LongLivedOptions) -> Result<Option<RedisServer>, CommandError> {
+    let parsed = options.redis.as_deref().map(RedisServer::parse).transpose();
+    parsed.map_err(|error| CommandError::usage(chain(&error)))
 }

@@ -7,8 +7,10 @@ use std::io::{IsTerminal, Write};
 
 use bailey_host::Observation;
 use bailey_protocol::method::log::LogLevel;
+use bailey_services::logs::is_harmful;
 use bailey_sim::Observed;
 use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::Command;
@@ -22,10 +24,21 @@ use crate::scenario::transcript::{Entry, Message, Record};
 pub(crate) fn start_logging(command: &Command) {
     // What a plugin logs, and what goes wrong with it, is part of the transcript or conversation already.
     let usual = match command {
-        Command::Dev(_) | Command::Try(_) => "warn,bailey_host=error,plugin=off",
-        Command::Sim(_) => "warn",
+        Command::Dev(_) | Command::Try(_) | Command::SqlHardening => "warn,bailey_host=error,plugin=off",
+        Command::Sim(_)
+        | Command::Doctor(_)
+        | Command::Status(_)
+        | Command::Commands(_)
+        | Command::DeadLetters(_) => "warn",
+        // Its log is the operator's record; what plugins log is read with `bailey logs`.
+        Command::Serve(_) => "info,plugin=off,refinery_core=warn",
+        // Who follows is told once that the database is away, not each time it is asked.
+        Command::Logs(logs) if logs.follow => "warn,bailey_services=off",
+        Command::Logs(_) => "warn",
     };
-    let filter = environment("BAILEY_LOG").unwrap_or_else(|| usual.to_owned());
+    let mut filter = environment("BAILEY_LOG").unwrap_or_else(|| usual.to_owned());
+    // The driver prints statements as they are: with the passwords of plugins' roles, their tokens and values.
+    filter.push_str(",tokio_postgres=warn");
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
@@ -34,20 +47,52 @@ pub(crate) fn start_logging(command: &Command) {
         .init();
 }
 
+/// The wish of the person or the system that we stop.
+pub(crate) struct Interruption {
+    by_key: Signal,
+    by_system: Signal,
+}
+
+impl Interruption {
+    /// Listens from now on: before anybody is told that we run, or who stops us at once kills us.
+    pub(crate) fn listen() -> Result<Self, CommandError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))
+        };
+        Ok(Self { by_key: listen(SignalKind::interrupt())?, by_system: listen(SignalKind::terminate())? })
+    }
+
+    /// Completes when it has come; and again, when it has come once more.
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.by_key.recv() => {}
+            _ = self.by_system.recv() => {}
+        }
+    }
+}
+
 /// Completes when the person or the system asks us to stop.
 pub(crate) async fn interrupted() -> Result<(), CommandError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listening = |error| CommandError::failed(format!("cannot listen for signals: {error}"));
-    let mut terminated = signal(SignalKind::terminate()).map_err(listening)?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.map_err(listening),
-        _ = terminated.recv() => Ok(()),
-    }
+    Interruption::listen()?.received().await;
+    Ok(())
 }
 
 /// A line of our own words; a reader that has gone away is no error.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// JSON on one line that does nothing to a terminal, whatever texts it holds.
+pub(crate) fn safe_json(value: &Value) -> String {
+    let mut safe = String::new();
+    for character in value.to_string().chars() {
+        if is_harmful(character) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(character))); // inside a text, and below U+10000
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
 }
 
 /// One line of a transcript as JSON.
@@ -71,7 +116,7 @@ pub(crate) fn announce(plugin: &LoadedPlugin, bare: bool) {
         if capabilities.is_empty() { "nothing but log".to_owned() } else { capabilities.join(", ") },
         dependencies.join(", "),
         if bare {
-            "WITHOUT A SANDBOX: it can do to this machine whatever you can"
+            "WITHOUT A SANDBOX: it can do to this machine whatever you can, and so could what resolved its packages"
         } else {
             "in a sandbox: no network, no files of this machine, 128 MB of memory"
         },
@@ -120,6 +165,10 @@ fn print_entry(entry: &Entry) {
         Entry::Modal { person, title, fields, .. } => {
             let labels: Vec<String> = fields.iter().map(|field| clean(text(&field["label"]))).collect();
             format!("  {} sees the form \"{}\" [{}]", clean(person), clean(title), labels.join(", "))
+        }
+        Entry::Suggestions { person, choices } => {
+            let names: Vec<String> = choices.iter().map(|name| clean(name)).collect();
+            format!("  {} sees suggested [{}]", clean(person), names.join(", "))
         }
         Entry::Reaction { by, emoji, removed: false, .. } => {
             format!("  {} reacted {}", clean(by), clean(emoji))

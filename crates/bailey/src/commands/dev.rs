@@ -13,37 +13,47 @@ use crate::clock::SystemClock;
 use crate::commands::try_script::read_script;
 use crate::database::Choice;
 use crate::error::CommandError;
+use crate::operations::Operations;
 use crate::places::Folders;
 use crate::scenario::runner::Runner;
-use crate::stack::{Stack, StackOptions};
-use crate::{plugin, terminal};
+use crate::simulated::{Simulated, SimulatedOptions};
+use crate::terminal::Interruption;
+use crate::walls::Walls;
+use crate::{plugin, stack, terminal};
 
 /// How long a step of the conversation may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
     let steps = options.conversation.as_deref().map(read_script).transpose()?;
+    let redis = stack::redis_server(&options.long_lived)?;
     let package = plugin::read(&options.plugin)?;
     for warning in &package.warnings {
         terminal::say(&warning.to_string());
     }
+    let operations = Operations::open(options.long_lived.operations).await?;
     let folders = Folders::choose(&options.places)?;
-    let loaded = plugin::load(package, &options.plugins, &folders).await?;
+    let loaded = plugin::load(package, &options.plugins, &folders, options.unsafe_bare).await?;
     let (observer, mut observations) = Observer::channel();
     let kept = Choice::Kept(folders.data.clone());
-    let stack = Stack::start(StackOptions {
+    let stack = Simulated::start(SimulatedOptions {
         folders: &folders,
-        database: options.places.database_url.clone().map_or(kept, Choice::External),
+        database: Choice::of(&options.places, kept),
+        redis,
         python: &options.plugins.python,
-        unsafe_bare: options.unsafe_bare,
+        walls: if options.unsafe_bare { Walls::None } else { options.sandbox.into() },
         bind: options.bind,
-        servers: options.plugins.servers,
+        servers: options.servers,
+        sql_isolation: options.plugins.sql_isolation.map(Into::into),
         simulator_clock: ClockMode::Real,
         clock: Arc::new(SystemClock),
         observer,
     })
     .await?;
     stack.install(&loaded).await?;
+    if let Some(operations) = &operations {
+        operations.watch(stack.parts());
+    }
     terminal::announce(&loaded, options.unsafe_bare);
 
     let mut passed = true;
@@ -62,21 +72,25 @@ pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
         seen = stack.control().observed_since(0).last().map_or(0, |item| item.index);
     }
     if !options.once {
+        let mut interruption = Interruption::listen()?;
         terminal::say(&format!(
             "\nThe simulated Discord is at http://{}/sim/ : talk to the plugin there. Press Ctrl-C to stop.",
             stack.address()
         ));
         tokio::select! {
-            interrupted = terminal::interrupted() => interrupted?,
+            () = interruption.received() => {}
             () = watch(&stack, &mut observations, seen) => {}
         }
+    }
+    if let Some(operations) = operations {
+        operations.stop().await;
     }
     stack.stop().await;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Prints what people see and what goes wrong, until dropped.
-async fn watch(stack: &Stack, observations: &mut mpsc::UnboundedReceiver<Observation>, mut seen: u64) {
+async fn watch(stack: &Simulated, observations: &mut mpsc::UnboundedReceiver<Observation>, mut seen: u64) {
     let control = stack.control();
     loop {
         tokio::select! {

@@ -6,17 +6,19 @@ use bailey_sim::{ClockMode, SimConfig, Simulator};
 
 use crate::cli::Sim;
 use crate::error::{CommandError, chain};
-use crate::{stack, terminal};
+use crate::terminal::Interruption;
+use crate::{simulated, terminal};
 
 pub(crate) async fn run(options: Sim) -> Result<ExitCode, CommandError> {
     let simulator = Simulator::start(SimConfig {
         clock: ClockMode::Real,
         seed: 0,
         bind: options.bind,
-        world: stack::world(options.servers),
+        world: simulated::world(options.servers),
     })
     .await
     .map_err(|error| CommandError::failed(chain(&error)))?;
+    let mut interruption = Interruption::listen()?;
     terminal::say(&format!(
         "The simulated Discord is at {base} (status page: {base}/sim/, REST: {base}/api/v10, gateway: {gateway}).\n\
          Its bot's token is {token}\n\
@@ -25,7 +27,7 @@ pub(crate) async fn run(options: Sim) -> Result<ExitCode, CommandError> {
         gateway = simulator.gateway_url(),
         token = simulator.bot_token(),
     ));
-    terminal::interrupted().await?;
+    interruption.received().await;
     simulator.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }

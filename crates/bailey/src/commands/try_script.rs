@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::places::Folders;
 use crate::scenario::runner::Runner;
 use crate::scenario::step::{self, Step};
-use crate::stack::{Stack, StackOptions};
+use crate::simulated::{Simulated, SimulatedOptions};
 use crate::{plugin, terminal};
 
 /// When scenarios begin under the manual clock: 2026-01-01 00:00 UTC.
@@ -30,7 +30,7 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
     let steps = read_script(&options.script)?;
     let package = plugin::read(&options.plugin)?;
     let folders = Folders::choose(&options.places)?;
-    let loaded = plugin::load(package, &options.plugins, &folders).await?;
+    let loaded = plugin::load(package, &options.plugins, &folders, false).await?;
 
     let manual =
         (options.clock == ClockChoice::Manual).then(|| Arc::new(ManualClock::starting_at(BEGINNING)));
@@ -43,13 +43,15 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         None => ClockMode::Real,
     };
     let (observer, observations) = Observer::channel();
-    let starting = Stack::start(StackOptions {
+    let starting = Simulated::start(SimulatedOptions {
         folders: &folders,
-        database: options.places.database_url.clone().map_or(Choice::Throwaway, Choice::External),
+        database: Choice::of(&options.places, Choice::Throwaway),
+        redis: None, // its clock cannot be moved
         python: &options.plugins.python,
-        unsafe_bare: false,
+        walls: options.sandbox.into(),
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-        servers: options.plugins.servers,
+        servers: options.servers,
+        sql_isolation: options.plugins.sql_isolation.map(Into::into),
         simulator_clock,
         clock,
         observer,

@@ -29,6 +29,10 @@ pub(crate) struct Expectation {
     modal: Option<TextMatch>,
     /// `reaction`: the bot reacted with this emoji.
     reaction: Option<TextMatch>,
+    /// `suggested`: while an option was typed, a choice of this name was shown.
+    suggested: Option<TextMatch>,
+    /// `audited`: the server's audit log has this: `kicked bob (plugin demo: spam)`.
+    audited: Option<TextMatch>,
     /// `thinking`: the bot is shown thinking.
     thinking: bool,
     /// `call`: the plugin called this method.
@@ -122,6 +126,8 @@ impl Expectation {
             pings,
             modal: fields.take_match("modal")?,
             reaction: fields.take_match("reaction")?,
+            suggested: fields.take_match("suggested")?,
+            audited: fields.take_match("audited")?,
             thinking: fields.take_flag("thinking")?,
             call: fields.take_match("call")?,
             error: fields.take_match("error")?,
@@ -148,6 +154,18 @@ impl Expectation {
             (self.nothing && any(&Entry::is_shown_by_the_bot), "the bot showed something"),
             (self.speaks_of_a_message() && !any(&|entry| self.message_holds(entry)), "no such message"),
             (lacks(&self.modal, &Entry::modal_title), "no such form"),
+            (
+                self.audited.as_ref().is_some_and(|wanted| {
+                    !any(&|entry| entry.audited().is_some_and(|line| wanted.holds(&line)))
+                }),
+                "nothing like that in the audit log",
+            ),
+            (
+                self.suggested.as_ref().is_some_and(|wanted| {
+                    !any(&|entry| entry.suggested().is_some_and(|names| wanted.holds(&names)))
+                }),
+                "no such suggestion",
+            ),
             (lacks(&self.reaction, &Entry::bots_reaction), "no such reaction"),
             (
                 self.thinking && !any(&|entry| matches!(entry, Entry::Thinking { .. })),

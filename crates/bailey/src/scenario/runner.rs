@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 use super::step::{Action, Scene, Step};
 use super::transcript::{CallFailure, Entry, Message, Record};
 use crate::clock::ManualClock;
-use crate::stack::Stack;
+use crate::simulated::Simulated;
 
 /// What a run needs.
 pub(crate) struct Runner<'a> {
-    pub(crate) stack: &'a Stack,
+    pub(crate) stack: &'a Simulated,
     /// What the host saw.
     pub(crate) observations: mpsc::UnboundedReceiver<Observation>,
     /// The clock that `advance` moves; `None` on the machine's clock.
@@ -134,16 +134,8 @@ impl Runner<'_> {
                     if reply { self.newest_message(guild.as_deref(), channel.as_deref()) } else { None };
                 control.say(Say { person, guild, channel, content, reply_to, attachments: Vec::new() })?;
             }
-            Action::Command { name, options } => {
-                control.command(CommandUse {
-                    person,
-                    guild,
-                    channel,
-                    name,
-                    options,
-                    target: None,
-                    focused: None,
-                })?;
+            Action::Command { name, options, target, focused } => {
+                control.command(CommandUse { person, guild, channel, name, options, target, focused })?;
             }
             Action::Click { target } => {
                 let by_id =
@@ -243,6 +235,10 @@ pub(crate) fn seen(sight: &Sight) -> (Entry, bool) {
             custom_id: custom_id.clone(),
             fields: fields.iter().map(|field| json!(field)).collect(),
         },
+        Sight::Choices { person, choices, .. } => Entry::Suggestions {
+            person: person.clone(),
+            choices: choices.iter().map(|choice| choice["name"].as_str().unwrap_or("").to_owned()).collect(),
+        },
         Sight::ReactionAdded { message_id, person, emoji, bot } => {
             let entry = reaction(message_id, person, *bot, emoji, false);
             return (entry, !bot);
@@ -260,6 +256,12 @@ pub(crate) fn seen(sight: &Sight) -> (Entry, bool) {
         Sight::MemberLeft { guild, person } => {
             return (Entry::Member { person: person.clone(), server: guild.clone(), joined: false }, true);
         }
+        Sight::Audited { guild, action, target, reason } => Entry::Audited {
+            server: guild.clone(),
+            action: action.clone(),
+            target: target.clone(),
+            reason: reason.clone(),
+        },
         other => Entry::Seen { what: json!(other) },
     };
     (entry, false)
@@ -311,7 +313,12 @@ pub(crate) fn observed(observation: &Observation) -> Option<Entry> {
         Observation::EventDeadLettered { tenant, event, reason } => {
             life(tenant, format!("will not be given {event} again: {reason}"))
         }
-        Observation::EventDelivered { .. } | Observation::EventAcked { .. } => None,
+        Observation::EventRefused { tenant, event, reason } => {
+            life(tenant, format!("is not given {event}: {reason}"))
+        }
+        Observation::SessionChanged { .. }
+        | Observation::EventDelivered { .. }
+        | Observation::EventAcked { .. } => None,
         Observation::Call { tenant, method, params, outcome, .. } => {
             let (plugin, server) = who(tenant);
             let (result, error) = match outcome {

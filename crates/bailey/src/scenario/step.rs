@@ -35,8 +35,9 @@ pub(crate) struct Scene {
 pub(crate) enum Action {
     /// Type a message.
     Say { content: String, reply: bool },
-    /// Run a command, subcommands separated by spaces.
-    Command { name: String, options: Map<String, Value> },
+    /// Run a command, subcommands separated by spaces; one of a menu on a person or a message. With `focused` it is
+    /// not run: this option is being typed.
+    Command { name: String, options: Map<String, Value>, target: Option<String>, focused: Option<String> },
     /// Press the button with this custom id or label.
     Click { target: String },
     /// Choose from the menu with this custom id.
@@ -113,7 +114,9 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
         return Ok(Action::Say { content, reply: fields.take_flag("reply")? });
     }
     if let Some(name) = fields.take_text("command")? {
-        return Ok(Action::Command { name, options: fields.take_object("options")?.unwrap_or_default() });
+        let options = fields.take_object("options")?.unwrap_or_default();
+        let (target, focused) = (fields.take_text("target")?, fields.take_text("typing")?);
+        return Ok(Action::Command { name, options, target, focused });
     }
     if let Some(target) = fields.take_text("click")? {
         return Ok(Action::Click { target });

@@ -27,12 +27,22 @@ pub(crate) enum Entry {
     Thinking { person: String, only_for: Option<String> },
     /// A form opened in front of a person.
     Modal { person: String, title: String, custom_id: String, fields: Vec<Value> },
+    /// What a person may choose from while typing an option, by name.
+    Suggestions { person: String, choices: Vec<String> },
     /// A reaction was left or taken back.
     Reaction { by: String, bot: bool, emoji: String, message_id: String, removed: bool },
     /// "This interaction failed".
     InteractionFailed { person: String, reason: String },
     /// Somebody joined or left.
     Member { person: String, server: String, joined: bool },
+    /// The bot changed something about the server or its people, as the audit log tells.
+    Audited {
+        server: String,
+        action: String,
+        target: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Any other thing people saw, as the simulator tells it.
     Seen { what: Value },
     /// The plugin called a method.
@@ -115,7 +125,7 @@ impl Entry {
         match self {
             Self::Message(message) => message.bot,
             Self::Reaction { bot, .. } => *bot,
-            Self::Thinking { .. } | Self::Modal { .. } => true,
+            Self::Thinking { .. } | Self::Modal { .. } | Self::Audited { .. } => true,
             _ => false,
         }
     }
@@ -125,9 +135,21 @@ impl Entry {
         if let Self::Modal { title, .. } = self { Some(title) } else { None }
     }
 
+    /// What is suggested, one name a line.
+    pub(crate) fn suggested(&self) -> Option<String> {
+        if let Self::Suggestions { choices, .. } = self { Some(choices.join("\n")) } else { None }
+    }
+
     /// The emoji the bot left.
     pub(crate) fn bots_reaction(&self) -> Option<&str> {
         if let Self::Reaction { emoji, bot: true, removed: false, .. } = self { Some(emoji) } else { None }
+    }
+
+    /// What was done to the server, as one line: `kicked bob (plugin demo: spam)`.
+    pub(crate) fn audited(&self) -> Option<String> {
+        let Self::Audited { action, target, reason, .. } = self else { return None };
+        let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Some(format!("{action} {target}{reason}"))
     }
 
     /// The text of a log line.

@@ -100,7 +100,7 @@ async fn noise_and_bad_numbers_are_answered() {
 async fn what_was_not_asked_for_is_refused() {
     let script = r#"
         {"say": "!try"}
-        {"expect": {"call": "kv.get", "error": "CAPABILITY_DENIED"}}
+        {"expect": [{"call": "kv.get", "error": "CAPABILITY_DENIED"}, {"call": "sql.query", "error": "CAPABILITY_DENIED"}]}
     "#;
     play("without_grants", script, &[]).await.must_pass();
 }

@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use bailey_testkit::{demo, fixture, postgres};
+use bailey_testkit::{demo, example, fixture, postgres};
 
-use crate::support::{bailey, try_script};
+use crate::support::{bailey, database_url, sql_database_url, try_script};
 
 #[tokio::test]
 async fn help_names_the_commands() {
     let output = bailey().arg("--help").output().await.unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    for command in ["dev", "try", "sim"] {
+    for command in ["dev", "try", "sim", "serve", "status", "dead-letters", "logs", "doctor"] {
         assert!(said.contains(command), "{said}");
     }
 }
@@ -36,12 +36,31 @@ async fn a_zip_runs_like_its_folder() {
 
 #[tokio::test]
 async fn a_database_of_the_operators_is_used_when_named() {
-    let url = database_url().await;
+    let url = database_url(postgres::shared_cluster().await);
     let script = "{\"say\": \"!count\"}\n{\"expect\": {\"message\": {\"equals\": \"count 1\"}}}";
     try_script(&fixture("counter"), script, &["--database-url", &url]).await.must_pass();
     // The same server again: what was counted is still there.
     let script = "{\"say\": \"!count\"}\n{\"expect\": {\"message\": {\"equals\": \"count 2\"}}}";
     try_script(&fixture("counter"), script, &["--database-url", &url]).await.must_pass();
+}
+
+/// Beside a PostgreSQL of the operator's, plugins have tables once its database is closed to them.
+#[tokio::test]
+async fn a_database_for_plugins_tables_is_used_when_it_is_closed() {
+    let cluster = postgres::shared_cluster().await;
+    let (url, sql) = (database_url(cluster), sql_database_url(cluster));
+    let tour = example("storage_tour");
+    let play = async |expected: &str, arguments: &[&str]| {
+        let script = format!("{{\"say\": \"!shop_open\"}}\n{{\"expect\": {{\"message\": \"{expected}\"}}}}");
+        try_script(&tour, &script, arguments).await
+    };
+    play("give it one with --sql-database-url", &["--database-url", &url]).await.must_pass();
+    let with_sql = ["--database-url", &url, "--sql-database-url", &sql];
+    let refused = play("", &with_sql).await;
+    assert!(refused.code != Some(0) && refused.stderr.contains("bailey sql-hardening"), "{refused}");
+    let script = bailey().arg("sql-hardening").output().await.unwrap().stdout;
+    cluster.administer_sql(&String::from_utf8(script).unwrap()).await.unwrap();
+    play("The shop is open.", &with_sql).await.must_pass();
 }
 
 #[tokio::test]
@@ -91,13 +110,4 @@ async fn an_ordinary_user_gets_as_far_as_the_machine_allows() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() || said.contains("sandbox layer"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
-}
-
-/// The cluster the tests share, as an operator would name theirs.
-async fn database_url() -> String {
-    use tokio_postgres::config::Host;
-    let config = postgres::shared_cluster().await.urls().plugins;
-    let [Host::Unix(sockets)] = config.get_hosts() else { panic!("the cluster has no socket") };
-    let sockets = sockets.to_str().unwrap().replace('/', "%2F");
-    format!("postgresql://bailey_plugins@{sockets}:5432/bailey_plugins")
 }

@@ -43,6 +43,61 @@ async fn what_was_saved_survives_the_death_of_bailey() {
 }
 
 #[tokio::test]
+async fn a_kill_takes_no_more_metrics_along_than_the_next_start_says() {
+    let data = data_directory();
+    let plugin = fixture("steady");
+    let mut dev = Dev::start(&plugin, data.path(), &[]).await;
+    dev.say("!begin").await;
+    // "recorded 123 by 1767225600000", several times a second.
+    let mut steps: Vec<(i64, i64)> = Vec::new();
+    while steps.len() < 25 {
+        let line = dev.line_with("recorded ").await;
+        let numbers: Vec<i64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+        steps.push((numbers[0], numbers[1]));
+    }
+    dev.end_by(Signal::KILL).await;
+
+    let log = data.path().join("stderr");
+    let (mut dev, _) = Dev::start_with(&plugin, data.path(), &[], std::fs::File::create(&log).unwrap()).await;
+    dev.say("!total").await;
+    let kept: i64 =
+        dev.line_with("kept ").await.split("kept ").nth(1).unwrap().trim_end_matches('.').parse().unwrap();
+    assert!(dev.end_by(Signal::TERM).await.success());
+    let said = std::fs::read_to_string(&log).unwrap();
+    let warning = said.lines().find(|line| line.contains("a host ended without warning")).expect(&said);
+    let word_after = |text: &str| warning.split(text).nth(1).unwrap().split(' ').next().unwrap();
+    let seconds: f64 = word_after("up to ").parse().unwrap();
+    let after: bailey_protocol::Timestamp = word_after("of metrics after ").parse().unwrap();
+
+    // What was recorded before the time it names is there, and that time is not long before the end.
+    let (last, ended_at) = *steps.last().unwrap();
+    let sure = steps.iter().filter(|(_, at)| *at <= after.0).map(|(recorded, _)| *recorded).max();
+    assert!(kept >= sure.unwrap_or(0), "kept {kept} of {steps:?}; {warning}");
+    assert!(
+        sure.is_some_and(|sure| sure > 0),
+        "it says that everything may be missing: {steps:?}; {warning}"
+    );
+    assert!(ended_at - after.0 < 5000 && (0.0..10.0).contains(&seconds), "{ended_at}; {warning}");
+    assert!(kept <= last + 20_000, "more was kept than recorded: {kept}, {last}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_hangs_does_not_keep_bailey_from_stopping() {
+    let data = data_directory();
+    let mut dev = Dev::start(&fixture("sleeps_forever"), data.path(), &[]).await;
+    dev.say("!awake").await; // the first event goes alone
+    dev.line_with(": awake").await;
+    dev.say("!sleep").await;
+    dev.say("!awake").await; // answered beside the one that sleeps, which has begun by then
+    dev.line_with(": awake").await;
+    let begun = tokio::time::Instant::now();
+    let status = dev.end_by(Signal::TERM).await;
+    assert!(status.success(), "asked to stop, it ended with {status}");
+    let most = bailey_protocol::limits::DRAIN_DEADLINE + std::time::Duration::from_secs(20);
+    assert!(begun.elapsed() < most, "it took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
 async fn a_second_bailey_on_the_same_data_is_refused() {
     let data = data_directory();
     let plugin = fixture("counter");

@@ -48,7 +48,7 @@ async fn the_status_page_is_up_and_shows_the_conversation() {
     let mut dev = Dev::start(&demo(), data.path(), &[]).await;
     dev.say("!ping").await;
     dev.line_with("Pong!").await;
-    let page = http_client().get(format!("{}/sim/", dev.base)).send().await.unwrap();
+    let page = http_client().get(format!("{}/sim/", dev.base())).send().await.unwrap();
     assert!(page.status().is_success());
     assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
     assert!(dev.end_by(Signal::TERM).await.success());

@@ -10,11 +10,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bailey-protocol", &[]),
     ("bailey-sim", &[]),
     ("bailey-sandbox", &[]),
-    ("bailey-builder", &[]),
+    ("bailey-builder", &["bailey-sandbox"]),
+    ("bailey-sql", &[]),
     ("bailey-package", &["bailey-protocol"]),
     ("bailey-discord", &["bailey-protocol"]),
     ("bailey-store", &["bailey-protocol"]),
-    ("bailey-services", &["bailey-protocol", "bailey-discord"]),
+    ("bailey-services", &["bailey-protocol", "bailey-discord", "bailey-sql"]),
     ("bailey-host", &["bailey-protocol", "bailey-sandbox", "bailey-services"]),
 ];
 

@@ -4,13 +4,25 @@
 
 mod bad_input;
 mod command_line;
+mod commands;
 mod conformance;
 mod crashes;
 mod demo;
 mod dependencies;
+mod docker;
+mod doctor;
 mod ephemeral;
+mod incoming;
+mod interactions;
+mod kills;
 mod limits_reference;
+mod logs;
+mod memory;
 mod metrics;
+mod operations;
+mod serve;
+mod storage_tour;
 mod support;
 mod templates;
 mod tenants;
+mod unanswered;

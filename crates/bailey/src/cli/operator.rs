@@ -1,0 +1,203 @@
+//! What an operator says to `serve`, `status`, `commands` and `dead-letters`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bailey_discord::PublicKey;
+use bailey_protocol::PluginId;
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::{LongLivedOptions, Places, PluginOptions, SandboxOptions, Since};
+
+/// `bailey serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// A file with the bot's token; without it the token is read from BAILEY_DISCORD_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Another Discord than the real one: https://HOST, or http://127.0.0.1:PORT for `bailey sim`
+    #[arg(long, value_name = "URL")]
+    pub(crate) discord_url: Option<String>,
+    /// A plugin of your own to install, with what its manifest asks for: a directory or a zip
+    #[arg(long = "plugin", value_name = "DIR", requires = "servers")]
+    pub(crate) install: Vec<PathBuf>,
+    /// A server to install it on, by its id
+    #[arg(long, value_name = "ID", group = "servers", requires = "install")]
+    pub(crate) server: Vec<u64>,
+    /// Install it on every server the bot is in, also those it joins later
+    #[arg(long, group = "servers", requires = "install", conflicts_with = "server")]
+    pub(crate) all_servers: bool,
+    /// Where Discord may send interactions by HTTP instead of the gateway, below /interactions; nowhere if not given
+    #[arg(long, value_name = "ADDRESS", requires = "discord_public_key")]
+    pub(crate) interactions_listen: Option<SocketAddr>,
+    /// The application's public key, which shows that a request is Discord's
+    #[arg(long, env = "BAILEY_DISCORD_PUBLIC_KEY", value_name = "HEX")]
+    pub(crate) discord_public_key: Option<PublicKey>,
+    /// A slash command's name that no plugin gets: it is registered as /PLUGIN-NAME; may be given several times
+    #[arg(long, env = "BAILEY_RESERVE_COMMANDS", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) reserve_command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) long_lived: LongLivedOptions,
+    /// Write what becomes of each event to this file, a JSON object a line: with the text of messages
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxOptions,
+    #[command(flatten)]
+    pub(crate) plugins: PluginOptions,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey status`
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Only this plugin
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// Only this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey commands`
+#[derive(Debug, Args)]
+pub(crate) struct Commands {
+    #[command(subcommand)]
+    pub(crate) action: CommandsAction,
+}
+
+/// What to do with the commands servers are offered.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CommandsAction {
+    /// Show what each server was offered, what was left out and why, and what Discord said
+    Status(CommandsStatus),
+    /// Compare with Discord what the installed plugins offer, and write what differs
+    Sync(SyncCommands),
+}
+
+/// `bailey commands status`
+#[derive(Debug, Args)]
+pub(crate) struct CommandsStatus {
+    /// Only this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey commands sync`
+#[derive(Debug, Args)]
+pub(crate) struct SyncCommands {
+    /// Only this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// Say what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A file with the bot's token; without it the token is read from BAILEY_DISCORD_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Another Discord than the real one: https://HOST, or http://127.0.0.1:PORT for `bailey sim`
+    #[arg(long, value_name = "URL")]
+    pub(crate) discord_url: Option<String>,
+    /// A slash command's name that no plugin gets; the same as given to `bailey serve`
+    #[arg(long, env = "BAILEY_RESERVE_COMMANDS", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) reserve_command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey dead-letters`
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(subcommand)]
+    pub(crate) action: DeadLetterAction,
+}
+
+/// What to do with events that could not be delivered.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetterAction {
+    /// List them, the newest first
+    List(ListDeadLetters),
+    /// Show one whole, with what the plugin would see
+    Show(ShowDeadLetter),
+    /// Have them delivered once more, by the Bailey that runs the plugin or the next one that does
+    Redrive(ChosenDeadLetters),
+    /// Forget them
+    Drop(ChosenDeadLetters),
+}
+
+impl DeadLetterAction {
+    /// Where things lie.
+    pub(crate) fn places(&self) -> &Places {
+        match self {
+            Self::List(options) => &options.places,
+            Self::Show(options) => &options.places,
+            Self::Redrive(options) | Self::Drop(options) => &options.places,
+        }
+    }
+}
+
+/// `bailey dead-letters list`
+#[derive(Debug, Args)]
+pub(crate) struct ListDeadLetters {
+    /// Only those of this plugin
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// Only those of this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// Only those put aside since then: 90s, 15m, 2h, 1d ago, or a time like 2026-01-31T12:00:00 (UTC)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<Since>,
+    /// How many at most
+    #[arg(long, value_name = "LETTERS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey dead-letters show`
+#[derive(Debug, Args)]
+pub(crate) struct ShowDeadLetter {
+    /// Its number, as the list has it
+    #[arg(value_name = "NUMBER")]
+    pub(crate) id: i64,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Which dead letters: one, or those of a plugin.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").args(["id", "plugin"]).required(true)))]
+pub(crate) struct ChosenDeadLetters {
+    /// Its number, as the list has it
+    #[arg(value_name = "NUMBER", conflicts_with_all = ["server", "since"])]
+    pub(crate) id: Option<i64>,
+    /// All those of this plugin
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// Of these, only those of this server
+    #[arg(long, value_name = "ID", requires = "plugin")]
+    pub(crate) server: Option<u64>,
+    /// Of these, only those put aside since then
+    #[arg(long, value_name = "WHEN", requires = "plugin")]
+    pub(crate) since: Option<Since>,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
