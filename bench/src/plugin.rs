@@ -12,6 +12,8 @@ pub(crate) enum BenchError {
     Json(#[from] serde_json::Error),
     #[error("the measured plugin: {0}")]
     Plugin(String),
+    #[error("no row has `{part}` in its name; the rows are\n  {rows}")]
+    NoSuchRow { part: String, rows: String },
     #[error("{what}: {why}")]
     Part { what: &'static str, why: String },
 }

@@ -3,95 +3,86 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Rest};
 use bailey_host::{
-    Answer, Caller, Calls, Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer,
-    PluginCode, sandbox_spawner,
+    Calls, Host, HostConfig, HostRates, HostTimings, Installation, Observation, Observer, PluginCode,
+    sandbox_spawner,
 };
 use bailey_protocol::capability::StorageKv;
-use bailey_protocol::event::Interaction;
 use bailey_protocol::host_message::Mode;
 use bailey_protocol::method::kv::Put;
-use bailey_protocol::method::log::LogLine;
-use bailey_protocol::{
-    Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Method, Params, Tenant, Timestamp,
-};
+use bailey_protocol::{Capability, Clock, Event, EventId, EventKind, Grants, GuildId, Params, Tenant};
 use bailey_sandbox::{NativeSandbox, Sandbox};
-use bailey_services::{Database, DatabaseOptions, Kv, Services};
+use bailey_services::{Database, DatabaseOptions, Kv, Services, ServicesOptions, Sql};
 use bailey_sim::{SimConfig, Simulator};
-use bailey_store::{Cluster, ClusterConfig};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use bailey_store::Cluster;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::bench::{Bench, Plugin};
+use crate::calls::{FromMemory, one_value};
+use crate::clock::WallClock;
 use crate::plugin::{BenchError, Measured};
 use crate::stub::{Answer as StubAnswer, AtOnce, Stub};
+use crate::table::{Table, Target};
 
 /// Calls per measurement, and rounds taken in turn; the best median of the rounds counts for both.
 const CALLS: u32 = 3000;
 const ROUNDS: usize = 5;
 
-/// One row.
-pub(crate) struct Compared {
-    pub(crate) what: &'static str,
-    pub(crate) ours: Measured,
-    pub(crate) floor: Measured,
-    pub(crate) target: f64,
-}
+const FROM_MEMORY: &str = "ctx.kv.get from memory, us";
+const FROM_POSTGRESQL: &str = "ctx.kv.get from PostgreSQL, us";
 
 /// Both rows: answered from memory, and from PostgreSQL.
-pub(crate) async fn measure(
-    sandbox: &NativeSandbox,
-    python: &Path,
-    plugin: &Path,
-    packages: &Path,
-    scratch: &Path,
-) -> Result<Vec<Compared>, BenchError> {
-    let cluster = Cluster::start(ClusterConfig::kept(scratch.join("data")))
-        .await
-        .map_err(|error| BenchError::part("PostgreSQL")(error.into()))?;
+pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<(), BenchError> {
+    let (memory_wanted, database_wanted) = (bench.wants(FROM_MEMORY), bench.wants(FROM_POSTGRESQL));
+    if !memory_wanted && !database_wanted {
+        return Ok(());
+    }
+    let Plugin { sandbox, python, folder, packages } = bench.plugin().await?;
+    let cluster = bench.cluster().await?;
     let simulator = Simulator::start(SimConfig::default())
         .await
         .map_err(|error| BenchError::part("simulator")(error.into()))?;
-    let services = services(&cluster, &simulator).await?;
+    let services = services(cluster, &simulator).await?;
     keep_a_value(&services.kv).await?;
 
-    let code = PluginCode { plugin_dir: plugin.to_owned(), packages_dir: Some(packages.to_owned()) };
-    let mut memory = Measuring::start(sandbox, &code, Arc::new(FromMemory)).await;
+    let code = PluginCode { plugin_dir: folder.clone(), packages_dir: Some(packages.clone()) };
+    let mut memory = Measuring::start(sandbox, &code, Arc::new(FromMemory(one_value))).await;
     let mut stored = Measuring::start(sandbox, &code, Arc::new(services.clone())).await;
-    let (python, plugin, packages) = (python.to_owned(), plugin.to_owned(), packages.to_owned());
     let url = cluster.urls().plugins;
 
     let mut from_memory: Option<(Measured, Measured)> = None;
     let mut from_database: Option<(Measured, Measured)> = None;
-    for _ in 0..ROUNDS {
-        let floor = plain(&python, &plugin, &packages, || Ok(AtOnce)).await?;
-        keep_best(&mut from_memory, memory.measure().await?, floor);
-        let url = url.clone();
-        let floor = plain(&python, &plugin, &packages, move || Select::prepare(&url)).await?;
-        keep_best(&mut from_database, stored.measure().await?, floor);
+    for _ in 0..bench.sizes.rounds(ROUNDS) {
+        if memory_wanted {
+            let floor = plain(python, folder, packages, || Ok(AtOnce)).await?;
+            keep_best(&mut from_memory, memory.measure().await?, floor);
+        }
+        if database_wanted {
+            let url = url.clone();
+            let floor = plain(python, folder, packages, move || Select::prepare(&url)).await?;
+            keep_best(&mut from_database, stored.measure().await?, floor);
+        }
     }
     memory.host.shutdown().await;
     stored.host.shutdown().await;
     services.shut_down().await;
     simulator.shutdown().await;
-    cluster.stop().await.map_err(|error| BenchError::part("PostgreSQL")(error.into()))?;
 
-    let row = |what, pair: Option<(Measured, Measured)>, target| {
-        pair.map(|(ours, floor)| Compared { what, ours, floor, target })
-    };
-    Ok([
-        row("kv.get answered from memory, us (floor: stub, at once)", from_memory, 1.15),
-        row("kv.get from PostgreSQL, us (floor: stub, one SELECT)", from_database, 1.3),
-    ]
-    .into_iter()
-    .flatten()
-    .collect())
+    for (what, measured, target) in [
+        (FROM_MEMORY, from_memory, Target::AtMost(1.15)),
+        (FROM_POSTGRESQL, from_database, Target::AtMost(1.3)),
+    ] {
+        if let Some((ours, floor)) = measured {
+            table.row(what, ours.median_us, floor.median_us, target);
+            table.row("  the same, 99th percentile", ours.p99_us, floor.p99_us, Target::None);
+        }
+    }
+    Ok(())
 }
 
 fn keep_best(best: &mut Option<(Measured, Measured)>, ours: Measured, floor: Measured) {
@@ -110,7 +101,8 @@ async fn services(cluster: &Cluster, simulator: &Simulator) -> Result<Services, 
     let database = Database::connect(&cluster.urls().plugins, &DatabaseOptions::default())
         .await
         .map_err(|error| BenchError::part("database")(error.into()))?;
-    Ok(Services::new(database, rest, Directory::new(), clock))
+    let sql = Sql::unavailable();
+    Ok(Services::new(database, sql, rest, Directory::new(), clock, ServicesOptions::default()))
 }
 
 /// The value both sides read.
@@ -137,6 +129,7 @@ impl Measuring {
         let host = Host::start(HostConfig {
             spawner: sandbox_spawner(Sandbox::Native(sandbox.clone())),
             calls,
+            dead_letters: None,
             clock: Arc::new(WallClock),
             timings: HostTimings::default(),
             // The limit per plugin is not what is measured.
@@ -198,23 +191,6 @@ async fn plain<A: StubAnswer>(
     tokio::task::spawn_blocking(measuring).await.map_err(|error| BenchError::part("stub")(error.into()))?
 }
 
-/// Answers `kv.get` from nothing, behind the whole host.
-struct FromMemory;
-
-impl Calls for FromMemory {
-    fn call(&self, _caller: Caller, _method: Method, _params: Params) -> BoxFuture<'static, Answer> {
-        async {
-            RawValue::from_string("{\"value\":{\"n\":1}}".to_owned())
-                .map_err(|_| bailey_protocol::CallError::Internal)
-        }
-        .boxed()
-    }
-
-    fn log(&self, _tenant: &Tenant, _version: &str, _line: LogLine) {}
-
-    fn admit(&self, _tenant: &Tenant, _interaction: &Interaction, _received_at: Timestamp) {}
-}
-
 /// The floor with a database: one prepared statement on one connection in one thread, and nothing else.
 struct Select {
     runtime: tokio::runtime::Runtime,
@@ -262,20 +238,4 @@ impl StubAnswer for Select {
 fn tenant() -> Tenant {
     #[expect(clippy::unwrap_used, reason = "a constant that is a plugin id")]
     Tenant { plugin: "round_trip".parse().unwrap(), guild: GuildId(1) }
-}
-
-/// The machine's time; nothing here waits by it.
-struct WallClock;
-
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "a program of its own, and the edge")]
-    fn now(&self) -> Timestamp {
-        let since_1970 =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
-        tokio::time::sleep(deadline.since(self.now()).max(Duration::from_millis(1))).boxed()
-    }
 }
