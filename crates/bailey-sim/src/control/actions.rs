@@ -196,7 +196,7 @@ fn ask_command(
         ));
     }
     let command_kind = command_type(&command);
-    let mut resolved = options::Resolved::default();
+    let mut resolved = options::Resolved::seen_by(person);
     let mut data = Map::new();
     for key in ["id", "name", "type"] {
         data.insert(key.to_owned(), command[key].clone());

@@ -53,7 +53,7 @@ impl Control {
             };
             let what = format!("select `{}`", choose.custom_id);
             let (message, component) = newest(state, guild, person, choose.message, &fits, &what)?;
-            let mut resolved = Resolved::default();
+            let mut resolved = Resolved::seen_by(person);
             let values = select_values(state, guild, person, &component, &choose.values, &mut resolved)?;
             let mut data = component_data(&component, Some(values));
             if let (Some(resolved), Some(map)) = (resolved.json(), data.as_object_mut()) {
@@ -218,7 +218,7 @@ fn select_values(
             }
             Some(8) => {
                 let channel = find::channel(state, guild, Some(text))?.id;
-                resolved.add_channel(state, guild, person, channel);
+                resolved.add_channel(state, channel);
                 Ok(channel.to_string())
             }
             Some(7) if find::member(state, guild, Some(text), true).is_err() => {
@@ -251,7 +251,7 @@ fn modal_data(
         let text = format!("the form `{}` has no field `{unknown}`", modal.custom_id);
         return Err(ControlError::new(text, format!("it has: {}", names.join(", "))));
     }
-    let mut resolved = Resolved::default();
+    let mut resolved = Resolved::seen_by(person);
     let mut filled = Vec::new();
     for part in &modal.components {
         let (field, nested_as_list) = match part["type"].as_u64() {

@@ -10,13 +10,18 @@ use crate::state::State;
 use crate::state::model::Guild;
 use crate::state::render;
 
-/// Objects that options point at, by kind and id.
-#[derive(Debug, Default)]
+/// Objects that options point at, by kind and id, as the person who uses them sees them.
+#[derive(Debug)]
 pub(super) struct Resolved {
+    viewer: Snowflake,
     maps: Map<String, Value>,
 }
 
 impl Resolved {
+    pub(super) fn seen_by(viewer: Snowflake) -> Self {
+        Self { viewer, maps: Map::new() }
+    }
+
     pub(super) fn add(&mut self, kind: &str, id: Snowflake, object: Value) {
         let map = self.maps.entry(kind).or_insert_with(|| json!({}));
         if let Some(map) = map.as_object_mut() {
@@ -37,11 +42,11 @@ impl Resolved {
         }
     }
 
-    pub(super) fn add_channel(&mut self, state: &State, guild: &Guild, viewer: Snowflake, id: Snowflake) {
+    pub(super) fn add_channel(&mut self, state: &State, id: Snowflake) {
         let Some(channel) = state.channels.get(&id) else { return };
         let mut json = render::channel(channel);
         if let Some(map) = json.as_object_mut() {
-            map.insert("permissions".to_owned(), json!(state.permissions_in(channel, viewer).to_string()));
+            map.insert("permissions".to_owned(), json!(state.permissions_in(channel, self.viewer).to_string()));
         }
         self.add("channels", id, json);
     }
@@ -173,7 +178,7 @@ fn entity(
                     "choose another",
                 ));
             }
-            resolved.add_channel(state, guild, guild.owner, channel.id);
+            resolved.add_channel(state, channel.id);
             Ok(json!(channel.id))
         }
         8 => {
