@@ -7,6 +7,7 @@ mod calls;
 mod crashes;
 mod dead_letters;
 mod delivery;
+mod discord_methods;
 mod fake;
 mod golden;
 mod hostile;

@@ -54,7 +54,7 @@ impl Control {
             let what = format!("select `{}`", choose.custom_id);
             let (message, component) = newest(state, guild, person, choose.message, &fits, &what)?;
             let mut resolved = Resolved::seen_by(person);
-            let values = select_values(state, guild, person, &component, &choose.values, &mut resolved)?;
+            let values = select_values(state, guild, &component, &choose.values, &mut resolved)?;
             let mut data = component_data(&component, Some(values));
             if let (Some(resolved), Some(map)) = (resolved.json(), data.as_object_mut()) {
                 map.insert("resolved".to_owned(), resolved);
@@ -186,7 +186,6 @@ fn flatten<'a>(components: &'a [Value], into: &mut Vec<&'a Value>) {
 fn select_values(
     state: &State,
     guild: &Guild,
-    person: Snowflake,
     select: &Value,
     given: &[String],
     resolved: &mut Resolved,
@@ -279,11 +278,8 @@ fn modal_data(
                 _ => Vec::new(),
             };
             let optional = field["required"] == false && list.is_empty();
-            let list = if optional {
-                list
-            } else {
-                select_values(state, guild, person, field, &list, &mut resolved)?
-            };
+            let list =
+                if optional { list } else { select_values(state, guild, field, &list, &mut resolved)? };
             map.insert("values".to_owned(), json!(list));
         }
         filled.push(if nested_as_list {

@@ -46,7 +46,10 @@ impl Resolved {
         let Some(channel) = state.channels.get(&id) else { return };
         let mut json = render::channel(channel);
         if let Some(map) = json.as_object_mut() {
-            map.insert("permissions".to_owned(), json!(state.permissions_in(channel, self.viewer).to_string()));
+            map.insert(
+                "permissions".to_owned(),
+                json!(state.permissions_in(channel, self.viewer).to_string()),
+            );
         }
         self.add("channels", id, json);
     }
