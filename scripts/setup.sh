@@ -46,6 +46,11 @@ if [ "$purpose" = test ] && [ "$(uname -m)" = x86_64 ]; then
   want busybox-static
   want cpio
 fi
+if [ "$purpose" = test ]; then
+  # Runs a foreign bot against the simulated Discord. Whatever Node.js is there will do.
+  command -v node >/dev/null || missing+=(nodejs)
+  command -v npm >/dev/null || missing+=(npm)
+fi
 [ "$purpose" = demo ] || want docker.io    # the other sandbox; the tests start a daemon of their own
 
 if [ ${#missing[@]} -gt 0 ]; then

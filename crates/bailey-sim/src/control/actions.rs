@@ -228,6 +228,7 @@ fn ask_command(
         data: Value::Object(data),
         source: None,
         name: Some(name.to_owned()),
+        opened_by: None,
     })
 }
 

@@ -105,6 +105,7 @@ impl Control {
                 data,
                 source: modal.source,
                 name: None,
+                opened_by: Some(Box::new(modal.opened_by.clone())),
             };
             state.interactions.modals.remove(&person);
             receipt.user_id = Some(person);
@@ -116,7 +117,7 @@ impl Control {
 
 fn asking(guild: &Guild, message: &Message, user: Snowflake, data: Value) -> Asking {
     let (guild, channel, source) = (guild.id, message.channel, Some(message.id));
-    Asking { kind: kind::COMPONENT, user, guild, channel, data, source, name: None }
+    Asking { kind: kind::COMPONENT, user, guild, channel, data, source, name: None, opened_by: None }
 }
 
 fn component_data(component: &Value, values: Option<Vec<String>>) -> Value {

@@ -3,6 +3,7 @@
 
 mod transport;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,7 @@ impl Connection {
     /// Sends what the session was told since the last time, then carries out orders.
     async fn flush(&mut self) -> Result<(), End> {
         let Some((id, _)) = &self.session else { return Ok(()) };
-        let (due, signals) = {
+        let (mut due, signals) = {
             let mut state = self.shared.state();
             let Some(session) = state.sessions.by_id.get_mut(id) else {
                 return Err(End::Close(4009, "Session timed out"));
@@ -170,15 +171,23 @@ impl Connection {
                 return Err(End::Close(4000, "The client reads too slowly"));
             }
             let sent = self.sent;
-            let due: Vec<_> = session.ring.iter().filter(|(sequence, _)| *sequence > sent).cloned().collect();
+            let due: VecDeque<_> =
+                session.ring.iter().filter(|(sequence, _)| *sequence > sent).cloned().collect();
             (due, std::mem::take(&mut session.signals))
         };
-        for (sequence, text) in due {
+        for (after, signal) in signals {
+            self.send_through(&mut due, after).await?;
+            self.obey(signal).await?;
+        }
+        self.send_through(&mut due, u64::MAX).await
+    }
+
+    /// Sends what is due up to a sequence number.
+    async fn send_through(&mut self, due: &mut VecDeque<(u64, Arc<str>)>, last: u64) -> Result<(), End> {
+        while due.front().is_some_and(|(sequence, _)| *sequence <= last) {
+            let Some((sequence, text)) = due.pop_front() else { break };
             self.send(&text).await?;
             self.sent = sequence;
-        }
-        for signal in signals {
-            self.obey(signal).await?;
         }
         Ok(())
     }

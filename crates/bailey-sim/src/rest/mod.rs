@@ -139,9 +139,15 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let began = Instant::now();
     let fault = lock(&shared.faults).matching(&method, &path);
-    let response = match fault {
-        Some(Fault::Status { status, body }) => plain_fault(status, body),
-        Some(Fault::RateLimit { retry_after, scope, global }) => limits::refused(retry_after, scope, global),
+    let mut response = match fault {
+        Some(Fault::Status { status, body }) => {
+            take_in(request).await;
+            plain_fault(status, body)
+        }
+        Some(Fault::RateLimit { retry_after, scope, global }) => {
+            take_in(request).await;
+            limits::refused(retry_after, scope, global)
+        }
         Some(Fault::AppliedBut { status }) => {
             guarded(&shared, &method, &path, request, next).await;
             plain_fault(status, None)
@@ -152,6 +158,8 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
         }
         None => guarded(&shared, &method, &path, request, next).await,
     };
+    // By its absence clients tell that something else than Discord answered, and give up.
+    response.headers_mut().insert(header::VIA, HeaderValue::from_static("1.1 google"));
     lock(&shared.log).push(log::Entry {
         at_ms: shared.clock.now_ms(),
         method: method.to_string(),
@@ -160,6 +168,12 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
     response
+}
+
+/// Reads what a client sends although nobody wants it: one that is answered while it writes may take that for a
+/// broken connection.
+async fn take_in(request: Request) {
+    let _too_large_or_broken = axum::body::to_bytes(request.into_body(), MOST_BODY).await;
 }
 
 fn plain_fault(status: u16, body: Option<Value>) -> Response {
@@ -187,12 +201,16 @@ async fn guarded(
     let by_token = path.starts_with("/interactions/")
         || path.strip_prefix("/webhooks/").is_some_and(|rest| rest.contains('/'));
     if !by_token && path != "/gateway" && !authorized(shared, request.headers()) {
+        take_in(request).await;
         return ApiError::unauthorized().into_response();
     }
     let outcome = lock(&shared.limits).take(method, path, by_token);
     let headers = match outcome {
         Ok(headers) => headers,
-        Err(refusal) => return refusal.into_response(),
+        Err(refusal) => {
+            take_in(request).await;
+            return refusal.into_response();
+        }
     };
     let mut response = next.run(request).await;
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -52,6 +52,21 @@ pub(crate) struct Interaction {
     /// The message whose component was used.
     source: Option<Snowflake>,
     name: Option<String>,
+    opened_by: Option<Box<Origin>>,
+}
+
+impl Interaction {
+    fn origin(&self) -> Origin {
+        Origin {
+            interaction: self.id,
+            kind: self.kind,
+            user: self.user,
+            name: self.name.clone(),
+            interacted_message: self.source,
+            original: None,
+            opened_by: self.opened_by.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +88,7 @@ pub(crate) struct Modal {
     pub(crate) guild: Snowflake,
     pub(crate) channel: Snowflake,
     pub(crate) source: Option<Snowflake>,
+    pub(crate) opened_by: Origin,
 }
 
 /// What is being asked of the bot.
@@ -85,6 +101,8 @@ pub(crate) struct Asking {
     pub(crate) data: Value,
     pub(crate) source: Option<Snowflake>,
     pub(crate) name: Option<String>,
+    /// What opened the form, for forms.
+    pub(crate) opened_by: Option<Box<Origin>>,
 }
 
 impl State {
@@ -114,6 +132,7 @@ impl State {
             original: None,
             source: asking.source,
             name: asking.name,
+            opened_by: asking.opened_by,
         };
         if self.interactions.by_id.len() >= MOST_INTERACTIONS {
             self.interactions.by_id.shift_remove_index(0);
@@ -263,14 +282,7 @@ impl State {
             channel: at.channel,
             author: self.application.id,
             kind: (at.kind == kind::COMMAND).then_some(20),
-            origin: Some(Origin {
-                interaction: at.id,
-                kind: at.kind,
-                user: at.user,
-                name: at.name.clone(),
-                interacted_message: at.source,
-                original: None,
-            }),
+            origin: Some(at.origin()),
             ephemeral_to: ephemeral.then_some(at.user),
             flags: 0,
             webhook_name: None,
@@ -293,6 +305,7 @@ impl State {
             guild: at.guild,
             channel: at.channel,
             source: at.source,
+            opened_by: at.origin(),
         };
         self.interactions.modals.insert(at.user, modal);
         let sight = Sight::ModalOpened {

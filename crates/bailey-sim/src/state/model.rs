@@ -232,6 +232,8 @@ pub(crate) struct Origin {
     pub(crate) interacted_message: Option<Snowflake>,
     /// The first answer, for follow-ups.
     pub(crate) original: Option<Snowflake>,
+    /// What opened the form, for forms.
+    pub(crate) opened_by: Option<Box<Origin>>,
 }
 
 /// A file on a message.

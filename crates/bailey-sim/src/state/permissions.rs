@@ -123,3 +123,112 @@ impl State {
         if held & needed == needed { Ok(guild) } else { Err(ApiError::missing_permissions()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use indexmap::IndexMap;
+    use proptest::prelude::*;
+    use twilight_model::channel::ChannelType;
+    use twilight_model::channel::permission_overwrite::{PermissionOverwrite, PermissionOverwriteType};
+    use twilight_model::guild::Permissions;
+    use twilight_model::id::Id;
+    use twilight_util::permission_calculator::PermissionCalculator;
+
+    use super::super::model::{Overwrite, Role};
+    use super::*;
+    use crate::world::{ChannelKind, WorldChannel};
+
+    const GUILD: Snowflake = Snowflake(1);
+    const SOMEBODY: Snowflake = Snowflake(50);
+
+    /// Few administrators: they end every question.
+    fn bits() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..20_u8).prop_map(|(bits, chance)| {
+            let known = bits & Permissions::all().bits();
+            if chance == 0 { known } else { known & !permission::ADMINISTRATOR }
+        })
+    }
+
+    /// At most one for each role and member, as Discord keeps them.
+    fn overwrites() -> impl Strategy<Value = Vec<Overwrite>> {
+        let one = (prop_oneof![1..6_u64, 49..52_u64], bits(), bits());
+        proptest::collection::vec(one, 0..6).prop_map(|all| {
+            let by_target: BTreeMap<u64, (u64, u64)> =
+                all.into_iter().map(|(target, allow, deny)| (target, (allow, deny & !allow))).collect();
+            let overwrite = |(target, (allow, deny))| Overwrite {
+                target: Snowflake(target),
+                of_member: target > 40,
+                allow,
+                deny,
+            };
+            by_target.into_iter().map(overwrite).collect()
+        })
+    }
+
+    fn guild(everyone: u64, roles: &BTreeMap<u64, u64>) -> Guild {
+        let mut all = vec![Role::named(GUILD, "@everyone", everyone, 0)];
+        all.extend((1..).zip(roles).map(|(at, (id, bits))| Role::named(Snowflake(*id), "", *bits, at)));
+        let held = roles.keys().map(|id| Snowflake(*id)).collect();
+        Guild {
+            id: GUILD,
+            name: String::new(),
+            owner: Snowflake(99),
+            roles: all,
+            members: IndexMap::from([(SOMEBODY, Member::new(SOMEBODY, held, 0))]),
+            channels: Vec::new(),
+            threads: Vec::new(),
+            bans: IndexMap::new(),
+        }
+    }
+
+    fn theirs(everyone: u64, roles: &BTreeMap<u64, u64>, overwrites: &[Overwrite]) -> (u64, u64) {
+        let roles: Vec<_> =
+            roles.iter().map(|(id, bits)| (Id::new(*id), Permissions::from_bits_truncate(*bits))).collect();
+        let overwrites: Vec<_> = overwrites
+            .iter()
+            .map(|one| PermissionOverwrite {
+                allow: Permissions::from_bits_truncate(one.allow),
+                deny: Permissions::from_bits_truncate(one.deny),
+                id: Id::new(one.target.0),
+                kind: if one.of_member {
+                    PermissionOverwriteType::Member
+                } else {
+                    PermissionOverwriteType::Role
+                },
+            })
+            .collect();
+        let everyone = Permissions::from_bits_truncate(everyone);
+        let calculator = PermissionCalculator::new(Id::new(GUILD.0), Id::new(SOMEBODY.0), everyone, &roles);
+        // A category: of other kinds the calculator takes away what it thinks has no place there.
+        (calculator.root().bits(), calculator.in_channel(ChannelType::GuildCategory, &overwrites).bits())
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_what_another_calculator_says(
+            everyone in bits(),
+            roles in proptest::collection::btree_map(2..6_u64, bits(), 0..4),
+            overwrites in overwrites(),
+        ) {
+            let guild = guild(everyone, &roles);
+            let (root, there) = theirs(everyone, &roles, &overwrites);
+            let known = Permissions::all().bits();
+            let base = guild.permissions(SOMEBODY);
+            prop_assert_eq!(base & known, root);
+            let seed = WorldChannel { id: Snowflake(7), name: String::new(), kind: ChannelKind::Text };
+            let channel = Channel { overwrites, ..Channel::new(&seed, GUILD, 0) };
+            let here = guild.permissions_in(&channel, false, SOMEBODY, 0);
+            prop_assert_eq!(here & permission::VIEW_CHANNEL, there & permission::VIEW_CHANNEL);
+            if here & permission::VIEW_CHANNEL != 0 {
+                // Theirs leaves out what only counts server-wide, and keeps what needs writing where nobody writes.
+                let server_wide = [1, 2, 3, 5, 7, 19, 26, 27, 30].iter().fold(0_u64, |all, bit| all | 1 << bit);
+                let compared = if base == permission::ALL { known } else { known & !server_wide };
+                let unsure = if here & permission::SEND_MESSAGES == 0 { NEEDS_WRITING } else { 0 };
+                prop_assert_eq!(here & compared & !unsure, there & compared & !unsure);
+                prop_assert_eq!(here & unsure, 0);
+            }
+        }
+    }
+}

@@ -305,26 +305,33 @@ impl State {
         message.reactions.iter().map(one).collect()
     }
 
+    /// How a message came about, down to what opened the form.
+    fn render_metadata(&self, guild: Snowflake, origin: &Origin) -> Value {
+        let mut metadata = json!({
+            "id": origin.interaction, "type": origin.kind, "user": self.render_user(origin.user),
+            "authorizing_integration_owners": {"0": guild},
+        });
+        let mut put = |key: &str, value: Value| metadata[key] = value;
+        if let Some(original) = origin.original {
+            put("original_response_message_id", json!(original));
+        }
+        if let Some(name) = &origin.name {
+            put("name", json!(name));
+            put("command_type", json!(1));
+        }
+        if origin.kind == 3 {
+            put("interacted_message_id", json!(origin.interacted_message));
+        }
+        if let Some(opened_by) = &origin.opened_by {
+            put("triggering_interaction_metadata", self.render_metadata(guild, opened_by));
+        }
+        metadata
+    }
+
     fn render_origin(&self, map: &mut Map<String, Value>, message: &Message, origin: &Origin) {
         map.insert("application_id".to_owned(), json!(self.application.id));
         map.insert("webhook_id".to_owned(), json!(self.application.id));
-        let mut metadata = json!({
-            "id": origin.interaction, "type": origin.kind, "user": self.render_user(origin.user),
-            "authorizing_integration_owners": {"0": message.guild},
-        });
-        if let Some(metadata) = metadata.as_object_mut() {
-            if let Some(original) = origin.original {
-                metadata.insert("original_response_message_id".to_owned(), json!(original));
-            }
-            if let Some(name) = &origin.name {
-                metadata.insert("name".to_owned(), json!(name));
-                metadata.insert("command_type".to_owned(), json!(1));
-            }
-            if origin.kind == 3 {
-                metadata.insert("interacted_message_id".to_owned(), json!(origin.interacted_message));
-            }
-        }
-        map.insert("interaction_metadata".to_owned(), metadata);
+        map.insert("interaction_metadata".to_owned(), self.render_metadata(message.guild, origin));
         if let Some(name) = &origin.name {
             let legacy = json!({
                 "id": origin.interaction, "type": origin.kind, "name": name, "user": self.render_user(origin.user),

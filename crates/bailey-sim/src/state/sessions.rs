@@ -40,7 +40,8 @@ pub(crate) struct Session {
     /// The connection that carries it now.
     pub(crate) connection: Option<u64>,
     pub(crate) wake: Arc<Notify>,
-    pub(crate) signals: VecDeque<Signal>,
+    /// Each with the sequence number after which it is carried out: drivers expect their orders in order.
+    pub(crate) signals: VecDeque<(u64, Signal)>,
 }
 
 /// What a connection is told to do besides sending dispatches.
@@ -63,6 +64,8 @@ pub struct SessionView {
     pub session_id: String,
     /// Whether a client is connected to it.
     pub connected: bool,
+    /// The number of that connection; no two have the same.
+    pub connection: Option<u64>,
     /// Sequence number of the last dispatch.
     pub sequence: u64,
     /// The sequence number in the client's latest heartbeat or resume: it has read at least that far.
@@ -98,7 +101,7 @@ impl Session {
 
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.signals.len() < MOST_SIGNALS {
-            self.signals.push_back(signal);
+            self.signals.push_back((self.sequence, signal));
             self.wake.notify_one();
         }
     }
@@ -202,6 +205,7 @@ impl State {
     pub(crate) fn session_views(&self) -> Vec<SessionView> {
         let view = |session: &Session| SessionView {
             session_id: session.id.clone(),
+            connection: session.connection,
             connected: session.connection.is_some(),
             sequence: session.sequence,
             acknowledged: session.acknowledged,

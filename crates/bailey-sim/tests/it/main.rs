@@ -1,10 +1,10 @@
 //! Tests of the simulator from outside: raw sockets, raw HTTP, and a client library nobody here wrote.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+mod clients;
 mod commands;
 mod control;
 mod determinism;
-mod discord_py;
 mod endpoint;
 mod gateway;
 mod interactions;

@@ -1,4 +1,4 @@
-"""A small discord.py bot for the simulator's held-out test: BASE GATEWAY TOKEN."""
+"""The bot of `clients`, in discord.py: BASE GATEWAY TOKEN."""
 
 import asyncio
 import io
@@ -26,17 +26,27 @@ class Press(discord.ui.View):
         await interaction.response.edit_message(content=f"pressed by {interaction.user.name}", view=None)
 
 
+class Pick(discord.ui.View):
+    @discord.ui.select(options=[discord.SelectOption(label="Red", value="red"),
+                                discord.SelectOption(label="Blue", value="blue")])
+    async def pick(self, interaction, select):
+        await interaction.response.send_message(f"picked {select.values[0]}")
+
+
 class Bot(discord.Client):
     def __init__(self):
         super().__init__(intents=discord.Intents.all())
         self.tree = app_commands.CommandTree(self)
+        self.greeted = False
 
     async def on_ready(self):
+        if self.greeted:
+            return
+        self.greeted = True
         guild = self.guilds[0]
         self.tree.copy_global_to(guild=guild)
         await self.tree.sync(guild=guild)
-        text = f"ready in {guild.name} with {len(guild.members)} members"
-        await guild.text_channels[0].send(text)
+        await guild.text_channels[0].send(f"ready in {guild.name} with {len(guild.members)} members")
 
     async def on_message(self, message):
         if message.content == "!ping" and not message.author.bot:
@@ -62,6 +72,21 @@ async def slow(interaction: discord.Interaction):
 @bot.tree.command(description="Asks")
 async def form(interaction: discord.Interaction):
     await interaction.response.send_modal(Form())
+
+
+@bot.tree.command(description="Lets one choose")
+async def pick(interaction: discord.Interaction):
+    await interaction.response.send_message("which?", view=Pick())
+
+
+@bot.tree.command(description="Removes somebody")
+async def kick(interaction: discord.Interaction, who: discord.Member):
+    try:
+        await who.kick(reason="noise")
+    except discord.Forbidden as error:
+        await interaction.response.send_message(f"refused: {error.code}")
+    else:
+        await interaction.response.send_message(f"kicked {who.name}")
 
 
 async def main():
