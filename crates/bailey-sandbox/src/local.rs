@@ -76,7 +76,7 @@ impl Child {
 
     pub(crate) fn started(&self) {
         if let Some(group) = &self.remains.group
-            && let Err(error) = group.limit_processor(self.limits.cpu_percent)
+            && let Err(error) = group.limit_processor(&self.limits)
         {
             let label = &self.remains.label;
             tracing::error!(label, %error, "killing a process whose processor share cannot be limited");

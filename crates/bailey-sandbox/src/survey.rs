@@ -130,7 +130,7 @@ fn run(config: &NativeConfig) -> Survey {
         let name = format!("{}-survey-{}", cgroup::owner_mark(), next_number());
         match Group::create(hierarchy, &name, &limits) {
             Ok(group) => {
-                if let Err(error) = group.limit_processor(limits.cpu_percent) {
+                if let Err(error) = group.limit_processor(&limits) {
                     notes.fails(Layer::CgroupLimits, error.reason);
                 }
                 remains.group = Some(group);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::Hierarchy;
+use super::demotion::{self, Share};
 use crate::{
     error::{Layer, LayerError},
     limits::Limits,
@@ -105,18 +106,22 @@ impl Group {
         }
     }
 
-    /// Limits the processor share from now on.
-    pub(crate) fn limit_processor(&self, percent: u32) -> Result<(), LayerError> {
-        let quota = PERIOD_MICROSECONDS * u64::from(percent) / 100;
-        match &self.kind {
+    /// Limits the processor share from now on. Whoever keeps using it up waits behind the others.
+    pub(crate) fn limit_processor(&self, limits: &Limits) -> Result<(), LayerError> {
+        let quota = PERIOD_MICROSECONDS * u64::from(limits.cpu_percent) / 100;
+        let (folder, version2) = match &self.kind {
             Kind::Version2(folder) => {
-                write(&folder.join("cpu.max"), format!("{quota} {PERIOD_MICROSECONDS}"))
+                write(&folder.join("cpu.max"), format!("{quota} {PERIOD_MICROSECONDS}"))?;
+                (folder, true)
             }
             Kind::Version1 { cpu, .. } => {
                 write(&cpu.join("cpu.cfs_period_us"), PERIOD_MICROSECONDS)?;
-                write(&cpu.join("cpu.cfs_quota_us"), quota)
+                write(&cpu.join("cpu.cfs_quota_us"), quota)?;
+                (cpu, false)
             }
-        }
+        };
+        demotion::watch(Share { folder: folder.clone(), version2, weight: limits.cpu_weight });
+        Ok(())
     }
 
     /// The files a process of one thread writes `0` to in order to join. In version 1 that is
@@ -239,7 +244,7 @@ fn kill_members<P: AsRef<Path>>(folders: &[P]) {
 }
 
 /// A number of a file that has a name and a number a line.
-fn counter(file: &Path, name: &str) -> Option<u64> {
+pub(super) fn counter(file: &Path, name: &str) -> Option<u64> {
     let text = fs::read_to_string(file).ok()?;
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
@@ -264,7 +269,7 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let hierarchy = Hierarchy::Version2 { parent: parent.path().to_owned() };
         let group = Group::create(&hierarchy, "one", &Limits::default()).unwrap();
-        group.limit_processor(50).unwrap();
+        group.limit_processor(&Limits::default()).unwrap();
         let read = |name: &str| fs::read_to_string(parent.path().join("one").join(name)).unwrap();
         assert_eq!(read("memory.max"), "134217728");
         assert_eq!(read("memory.oom.group"), "1");

@@ -1,6 +1,7 @@
 //! Control groups: the kernel's limits on memory, threads and processor for one process, its exact
 //! kill list, and its account of what happened. Version 2 where it has the controllers, else 1.
 
+mod demotion;
 mod find;
 mod group;
 mod sweep;

@@ -112,6 +112,40 @@ async fn the_processor_share_is_limited_once_it_has_started() {
     until("the groups are removed", || groups.members().is_empty()).await;
 }
 
+/// What the kernel says in a file of the only group.
+fn read_of(groups: &Groups, name: &str) -> Option<String> {
+    let text = groups.members().iter().find_map(|group| std::fs::read_to_string(group.join(name)).ok())?;
+    Some(text.trim().to_owned())
+}
+
+#[tokio::test]
+async fn whoever_uses_up_its_share_waits_behind_the_others_until_it_rests() {
+    let program = "import sys\nprint('begun', flush=True)\nwhile True:\n    pass\n";
+    let (plugin, groups) = (Plugin::new(program), Groups::new());
+    let config = NativeConfig { cgroup_parent: groups.parent(), ..config() };
+    let sandbox = within(NativeSandbox::open(config)).await.unwrap();
+    until("the trial's group is removed", || groups.members().is_empty()).await;
+    let process = within(sandbox.spawn(plugin.spec())).await.unwrap();
+    process.started();
+    let behind = || match read_of(&groups, "cpu.idle") {
+        Some(idle) => idle == "1",
+        // A kernel before Linux 5.15.
+        None => ["1", "10"].contains(
+            &read_of(&groups, "cpu.weight").or_else(|| read_of(&groups, "cpu.shares")).unwrap().as_str(),
+        ),
+    };
+    assert!(!behind());
+    until("it is moved behind the others", behind).await;
+    // Stopped, it rests.
+    let pid = rustix::process::Pid::from_raw(process.pid().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    until("it is back among the others", || !behind()).await;
+    let weight = read_of(&groups, "cpu.weight").map_or(read_of(&groups, "cpu.shares"), Some);
+    assert!(["100", "1024"].contains(&weight.as_deref().unwrap()), "{weight:?}");
+    drop(process);
+    until("the groups are removed", || groups.members().is_empty()).await;
+}
+
 #[tokio::test]
 async fn its_memory_can_be_measured_and_its_weight_is_written() {
     let program =
