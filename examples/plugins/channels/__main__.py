@@ -12,7 +12,7 @@ except ModuleNotFoundError:  # before version 0.6 the SDK had another name
 
 plugin = Plugin()
 
-TEXT, VOICE, CATEGORY = 0, 2, 4
+TEXT, CATEGORY = 0, 4
 VIEW_CHANNEL, SEND_MESSAGES = 1 << 10, 1 << 11
 ROLE, MEMBER = 0, 1
 
@@ -36,15 +36,17 @@ def on_message(ctx, event):
 
 
 def room(ctx, channel, author, name):
-    """A room of one's own: nobody else sees it."""
+    """A room of one's own: nobody else sees it, but the bot, which would lock itself out otherwise."""
     made = ctx.discord.create_channel(name=name, channel_type=TEXT, category_id=category(ctx), topic=f"of <@{author}>")
-    everybody = ctx.discord.get_guild()["id"]
-    allow = str(VIEW_CHANNEL | SEND_MESSAGES)
-    ctx.discord.set_channel_permissions(
-        channel_id=made["id"], target_id=author, allow=allow, target_type=MEMBER)
-    ctx.discord.set_channel_permissions(channel_id=made["id"], target_id=everybody, deny=str(VIEW_CHANNEL))
-    ctx.kv.put(f"room:{author}", made["id"])
+    ctx.kv.set(f"room:{author}", made["id"])
     ctx.discord.send_message(channel_id=made["id"], content="Make yourself at home.")
+    myself = ctx.discord.get_messages(channel_id=made["id"], limit=1)[0]["author_id"]
+    for member in (myself, author):
+        ctx.discord.set_channel_permissions(
+            channel_id=made["id"], target_id=member, allow=str(VIEW_CHANNEL | SEND_MESSAGES), target_type=MEMBER)
+    everybody = ctx.discord.get_guild()["id"]  # the role everybody has carries the id of the server
+    ctx.discord.set_channel_permissions(
+        channel_id=made["id"], target_id=everybody, deny=str(VIEW_CHANNEL), target_type=ROLE)
 
 
 def open_room(ctx, channel, author, rest):
@@ -67,7 +69,7 @@ def discuss(ctx, channel, author, topic):
     thread = ctx.discord.create_thread(channel_id=channel, name=topic, auto_archive_duration=60)
     first = ctx.discord.send_message(channel_id=thread["id"], content=f"What do you think of {topic}?")
     ctx.discord.add_reaction(channel_id=thread["id"], message_id=first["message_id"], emoji="👍")
-    ctx.kv.put("thread", thread["id"])
+    ctx.kv.set("thread", thread["id"])
 
 
 def settle(ctx, channel, author, rest):
@@ -82,7 +84,7 @@ def rules(ctx, channel, author, text):
     if old:
         ctx.discord.unpin_message(channel_id=channel, message_id=old)
         ctx.discord.edit_message(channel_id=channel, message_id=old, content="(there are newer rules)")
-    ctx.kv.put("rules", new)
+    ctx.kv.set("rules", new)
 
 
 def announce(ctx, channel, author, text):

@@ -1,15 +1,15 @@
 """What moderators ask for: warnings that end in a timeout, kicks, bans, roles, nicknames, tidying up.
 
-Whoever uses a command must hold the permission for it: Discord checks that, because each command names it. What
-the bot itself lacks, Bailey says by name. Play it with:
+Who may use the commands is for the server to say, in its settings under Integrations. What the bot itself lacks,
+Bailey says by name. Play it with:
 
     bailey try examples/plugins/moderation --script examples/plugins/moderation/moderation.jsonl
 """
 
 try:
-    from yourbot_sdk import BotMissingPermissionError, Plugin, ValidationError
+    from yourbot_sdk import DiscordApiError, Plugin, SdkPermissionError, ValidationError
 except ModuleNotFoundError:  # before version 0.6 the SDK had another name
-    from mmo_maid_sdk import BotMissingPermissionError, Plugin, ValidationError
+    from mmo_maid_sdk import DiscordApiError, Plugin, SdkPermissionError, ValidationError
 
 plugin = Plugin()
 
@@ -28,9 +28,9 @@ def moderates(handler):
     def answer(ctx, event):
         try:
             text = handler(ctx, event, **given(event))
-        except BotMissingPermissionError as error:
+        except SdkPermissionError as error:
             text = f"I may not: {error}"
-        except ValidationError as error:
+        except (ValidationError, DiscordApiError) as error:
             text = f"That does not work: {error}"
         ctx.interaction.respond(content=text, ephemeral=True)
 

@@ -2,6 +2,7 @@
 //! simulated.
 #![expect(clippy::unwrap_used, reason = "in a test, what must be there is, or the test fails")]
 
+mod actions;
 mod bad_input;
 mod command_line;
 mod commands;
