@@ -26,11 +26,12 @@ impl DiscordConfig {
         Self { token, endpoints, intents: Self::default_intents(), shard: ShardId::ONE }
     }
 
-    /// Servers, members, messages with their text, and reactions. Members and message text are
+    /// Servers, members, voice, messages with their text, and reactions. Members and message text are
     /// privileged: they must be switched on for the application.
     pub fn default_intents() -> Intents {
         Intents::GUILDS
             | Intents::GUILD_MEMBERS
+            | Intents::GUILD_VOICE_STATES
             | Intents::GUILD_MESSAGES
             | Intents::GUILD_MESSAGE_REACTIONS
             | Intents::MESSAGE_CONTENT

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::directory::Directory;
-use crate::normalise::{Mark, Normalised, Surroundings, normalise};
+use crate::normalise::{Before, Mark, Normalised, Surroundings, normalise};
 
 /// Discord's number for the question whether somebody listens.
 const PING: u64 = 1;
@@ -111,7 +111,8 @@ pub fn read_incoming(
     }
     let data: &RawValue = serde_json::from_slice(body)?;
     // An interaction has an id of its own, so its place in a stream does not matter.
-    let surroundings = Surroundings { directory, mark: Mark::new("", 0), received_at };
+    let surroundings =
+        Surroundings { directory, before: &Before::default(), mark: Mark::new("", 0), received_at };
     Ok(match normalise("INTERACTION_CREATE", data, surroundings)? {
         Normalised::Events(mut events) => match events.pop() {
             Some(event) => Incoming::Interaction(Box::new(event)),

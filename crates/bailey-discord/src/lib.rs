@@ -14,14 +14,18 @@ mod error;
 mod gateway;
 mod incoming;
 pub mod normalise;
+mod recent;
 mod rest;
 
 pub use config::{BotToken, DiscordConfig, EndpointError, Endpoints, install_tls_provider};
-pub use directory::{Channel, Directory, Guild, Overwrite, OverwriteTarget, Permission, Permissions, Role};
+pub use directory::{
+    Channel, Directory, Guild, Overwrite, OverwriteTarget, Permission, Permissions, Role, VoiceState,
+};
 pub use egress::Refusals;
 pub use error::DiscordError;
 pub use gateway::{Gateway, GatewayState, GatewayStatus, ResumePoint};
 pub use incoming::{BadPublicKey, Incoming, NotDiscords, PublicKey, read_incoming};
+pub use recent::{RecentMember, RecentMessage};
 pub use rest::callback::CallbackBody;
 pub use rest::commands::{CommandChanges, SyncOutcome, command_changes, prepared_command};
 pub use rest::{Application, Asker, Original, Rest};

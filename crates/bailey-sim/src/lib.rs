@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 pub use clock::{ClockMode, Snowflake};
+pub use control::administer::{Administer, Change, InVoice};
 pub use control::{
     Attachment, Choose, Click, CommandUse, Control, Membership, React, Receipt, Say, SequenceView, Submit,
 };

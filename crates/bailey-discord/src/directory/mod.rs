@@ -39,6 +39,16 @@ struct GuildRecord {
     roles: HashMap<RoleId, Role>,
     channels: HashSet<ChannelId>,
     threads: BTreeSet<ChannelId>,
+    voice: HashMap<UserId, VoiceState>,
+}
+
+/// Where somebody is in voice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoiceState {
+    /// In which channel.
+    pub channel: ChannelId,
+    /// Whether they show their screen.
+    pub self_stream: bool,
 }
 
 /// A server the bot is in.
@@ -154,7 +164,7 @@ impl Directory {
 
     /// What is known of a role of this server.
     pub fn role(&self, guild: GuildId, role: RoleId) -> Option<Role> {
-        self.read(|known| known.guilds.get(&guild)?.roles.get(&role).copied())
+        self.read(|known| known.guilds.get(&guild)?.roles.get(&role).cloned())
     }
 
     /// Whether the bot's highest role stands above all of these; a server's owner is above its roles.
@@ -174,6 +184,11 @@ impl Directory {
                 (None, _) => false,
             })
         })
+    }
+
+    /// Where somebody is in voice on this server.
+    pub fn voice(&self, guild: GuildId, user: UserId) -> Option<VoiceState> {
+        self.read(|known| known.guilds.get(&guild)?.voice.get(&user).copied())
     }
 
     /// Who owns a server.
@@ -233,6 +248,17 @@ impl Directory {
             if let Some(record) = known.guilds.get_mut(&guild) {
                 record.member_count = record.member_count.saturating_add_signed(by);
             }
+        });
+    }
+
+    /// Remembers where somebody is in voice on a known server, or that they left.
+    pub(crate) fn put_voice(&self, guild: GuildId, user: UserId, state: Option<VoiceState>) {
+        self.write(|known| {
+            let Some(record) = known.guilds.get_mut(&guild) else { return };
+            match state {
+                Some(state) => record.voice.insert(user, state),
+                None => record.voice.remove(&user),
+            };
         });
     }
 
@@ -389,7 +415,7 @@ mod tests {
     }
 
     fn role(permissions: u64, position: i64) -> Role {
-        Role { permissions, position, managed: false }
+        Role { permissions, position, ..Role::default() }
     }
 
     /// The bot is user 50 with the role 5, which sees and writes.

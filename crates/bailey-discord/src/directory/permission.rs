@@ -3,6 +3,8 @@
 
 use std::cmp::Reverse;
 
+use std::sync::Arc;
+
 use bailey_protocol::{RoleId, UserId};
 
 macro_rules! permissions {
@@ -87,9 +89,15 @@ impl Permissions {
     }
 }
 
-/// A role, as far as it matters for what people may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A role of a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Role {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its colour, as `0xRRGGBB`.
+    pub color: u32,
+    /// Whether everybody can ping it.
+    pub mentionable: bool,
     /// Discord's permission bits.
     pub permissions: u64,
     /// Higher stands above lower.
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn of_two_roles_at_one_position_the_older_stands_above() {
-        let role = |position| Role { permissions: 0, position, managed: false };
+        let role = |position| Role { position, ..Role::default() };
         assert!(rank(RoleId(5), &role(2)) > rank(RoleId(4), &role(1)));
         assert!(rank(RoleId(4), &role(1)) > rank(RoleId(5), &role(1)));
     }

@@ -4,12 +4,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use bailey_protocol::{ChannelId, Event, GuildId, RoleId, Timestamp, UserId};
+use bailey_protocol::{ChannelId, Event, GuildId, MessageId, RoleId, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::directory::{Channel, Directory, Overwrite, OverwriteTarget, OwnMember, Role};
-use crate::normalise::{Mark, Normalised, Skip, Surroundings, normalise};
+use crate::directory::{Channel, Directory, Overwrite, OverwriteTarget, OwnMember, VoiceState};
+use crate::normalise::wire::Role;
+use crate::normalise::{Before, Mark, Normalised, Skip, Surroundings, normalise};
+use crate::recent::{Recent, RecentMember};
 
 /// Characters of an unreadable frame that are logged.
 const LOGGED_CHARACTERS: usize = 300;
@@ -45,6 +47,7 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct Intake {
     directory: Directory,
+    recent: Recent,
     mark: Mark,
     session: Option<String>,
     resume_url: Option<String>,
@@ -54,6 +57,7 @@ impl Intake {
     pub(super) fn new(directory: Directory, session: Option<&str>) -> Self {
         Self {
             directory,
+            recent: Recent::new(),
             mark: Mark::new(session.unwrap_or_default(), 0),
             session: session.map(str::to_owned),
             resume_url: None,
@@ -80,13 +84,16 @@ impl Intake {
         };
         let mut taken = Taken { sequence, events: Vec::new(), direct_message: false, readable: true };
         let data = envelope.d.unwrap_or(RawValue::NULL);
-        let outcome = self.learn(event_type, data.get()).and_then(|()| {
-            let mark = self.mark.at(sequence);
-            let surroundings = Surroundings { directory: &self.directory, mark, received_at };
-            normalise(event_type, data, surroundings)
+        let outcome = self.before(event_type, data.get()).and_then(|before| {
+            self.learn(event_type, data.get())?;
+            let (mark, directory) = (self.mark.at(sequence), &self.directory);
+            normalise(event_type, data, Surroundings { directory, before: &before, mark, received_at })
         });
         match outcome {
-            Ok(Normalised::Events(events)) => taken.events = events,
+            Ok(Normalised::Events(events)) => {
+                events.iter().for_each(|event| self.recent.learn(event));
+                taken.events = events;
+            }
             Ok(Normalised::Skipped(why)) => taken.direct_message = why == Skip::DirectMessage,
             Err(error) => {
                 taken.readable = false;
@@ -96,9 +103,44 @@ impl Intake {
         Ok(Some(taken))
     }
 
+    /// What is known until now of the things a dispatch is about.
+    fn before(&mut self, event_type: &str, data: &str) -> Result<Before, serde_json::Error> {
+        let mut before = Before::default();
+        match event_type {
+            "CHANNEL_UPDATE" => {
+                let changed: Identified<ChannelId> = serde_json::from_str(data)?;
+                before.channel = self.directory.channel(changed.id);
+            }
+            "GUILD_ROLE_UPDATE" => {
+                let change: RoleChange<'_> = serde_json::from_str(data)?;
+                before.role = self.directory.role(change.guild_id, change.role.id);
+            }
+            "GUILD_ROLE_DELETE" => {
+                let deletion: RoleDeletion = serde_json::from_str(data)?;
+                before.role = self.directory.role(deletion.guild_id, deletion.role_id);
+            }
+            "VOICE_STATE_UPDATE" => {
+                let change: WireVoice = serde_json::from_str(data)?;
+                before.voice = change.guild_id.and_then(|guild| self.directory.voice(guild, change.user_id));
+            }
+            "GUILD_MEMBER_UPDATE" | "GUILD_MEMBER_REMOVE" => {
+                let change: OfUser = serde_json::from_str(data)?;
+                before.member = self.recent.member(change.guild_id, change.user.id);
+            }
+            "MESSAGE_UPDATE" | "MESSAGE_DELETE" | "MESSAGE_DELETE_BULK" => {
+                let about: AboutMessages = serde_json::from_str(data)?;
+                let ids = about.id.into_iter().chain(about.ids);
+                before.messages = ids.filter_map(|id| Some((id, self.recent.message(id)?))).collect();
+            }
+            _ => {}
+        }
+        Ok(before)
+    }
+
     /// Keeps the directory up to date.
     fn learn(&mut self, event_type: &str, data: &str) -> Result<(), serde_json::Error> {
         let directory = &self.directory;
+        let recent = &mut self.recent;
         match event_type {
             "READY" => {
                 let ready: Ready = serde_json::from_str(data)?;
@@ -110,7 +152,7 @@ impl Intake {
                 self.session = Some(ready.session_id);
                 self.resume_url = Some(ready.resume_gateway_url);
             }
-            "GUILD_CREATE" => serde_json::from_str::<GuildCreate>(data)?.keep(directory),
+            "GUILD_CREATE" => serde_json::from_str::<GuildCreate<'_>>(data)?.keep(directory, recent),
             "GUILD_UPDATE" => {
                 let guild: GuildUpdate = serde_json::from_str(data)?;
                 directory.rename_guild(guild.id, guild.name, guild.owner_id);
@@ -133,7 +175,7 @@ impl Intake {
                 sync.threads.into_iter().for_each(|thread| thread.keep(directory, Some(sync.guild_id)));
             }
             "GUILD_ROLE_CREATE" | "GUILD_ROLE_UPDATE" => {
-                let change: RoleChange = serde_json::from_str(data)?;
+                let change: RoleChange<'_> = serde_json::from_str(data)?;
                 directory.put_role(change.guild_id, change.role.id, change.role.known());
             }
             "GUILD_ROLE_DELETE" => {
@@ -144,6 +186,12 @@ impl Intake {
                 let change: MemberUpdate = serde_json::from_str(data)?;
                 if Some(change.member.user.id) == directory.own_user() {
                     directory.put_own_member(change.guild_id, change.member.known());
+                }
+            }
+            "VOICE_STATE_UPDATE" => {
+                let change: WireVoice = serde_json::from_str(data)?;
+                if let Some(guild) = change.guild_id {
+                    directory.put_voice(guild, change.user_id, change.known());
                 }
             }
             "GUILD_MEMBER_ADD" => directory.count_members(in_guild(data)?, 1),
@@ -206,7 +254,7 @@ struct GuildUpdate {
 }
 
 #[derive(Deserialize)]
-struct GuildCreate {
+struct GuildCreate<'a> {
     id: GuildId,
     #[serde(default)]
     unavailable: bool,
@@ -221,14 +269,17 @@ struct GuildCreate {
     #[serde(default)]
     threads: Vec<WireChannel>,
     #[serde(default)]
-    roles: Vec<WireRole>,
+    #[serde(borrow)]
+    roles: Vec<Role<'a>>,
+    #[serde(default)]
+    voice_states: Vec<WireVoice>,
     /// Among them always the bot itself.
     #[serde(default)]
     members: Vec<WireMember>,
 }
 
-impl GuildCreate {
-    fn keep(self, directory: &Directory) {
+impl GuildCreate<'_> {
+    fn keep(self, directory: &Directory, recent: &mut Recent) {
         if self.unavailable {
             return;
         }
@@ -239,9 +290,15 @@ impl GuildCreate {
         for channel in self.channels.into_iter().chain(self.threads) {
             channel.keep(directory, Some(self.id));
         }
+        for state in &self.voice_states {
+            directory.put_voice(self.id, state.user_id, state.known());
+        }
         let own = directory.own_user();
-        if let Some(member) = self.members.into_iter().find(|member| Some(member.user.id) == own) {
-            directory.put_own_member(self.id, member.known());
+        for member in self.members {
+            recent.put_member(self.id, member.user.id, member.recent());
+            if Some(member.user.id) == own {
+                directory.put_own_member(self.id, member.known());
+            }
         }
     }
 }
@@ -307,25 +364,42 @@ struct ThreadListSync {
 }
 
 #[derive(Deserialize)]
-struct WireRole {
-    id: RoleId,
+struct WireVoice {
+    /// Left out inside a server's own object.
     #[serde(default)]
-    permissions: String,
+    guild_id: Option<GuildId>,
     #[serde(default)]
-    position: i64,
+    channel_id: Option<ChannelId>,
+    user_id: UserId,
     #[serde(default)]
-    managed: bool,
+    self_stream: bool,
 }
 
-impl WireRole {
-    fn known(&self) -> Role {
-        Role { permissions: bits(&self.permissions), position: self.position, managed: self.managed }
+impl WireVoice {
+    fn known(&self) -> Option<VoiceState> {
+        Some(VoiceState { channel: self.channel_id?, self_stream: self.self_stream })
     }
+}
+
+#[derive(Deserialize)]
+struct OfUser {
+    guild_id: GuildId,
+    user: Identified<UserId>,
+}
+
+#[derive(Deserialize)]
+struct AboutMessages {
+    #[serde(default)]
+    id: Option<MessageId>,
+    #[serde(default)]
+    ids: Vec<MessageId>,
 }
 
 #[derive(Deserialize)]
 struct WireMember {
     user: Identified<UserId>,
+    #[serde(default)]
+    nick: Option<String>,
     #[serde(default)]
     roles: Vec<RoleId>,
     #[serde(default)]
@@ -333,6 +407,10 @@ struct WireMember {
 }
 
 impl WireMember {
+    fn recent(&self) -> RecentMember {
+        RecentMember { nick: self.nick.as_deref().map(Into::into), roles: self.roles.as_slice().into() }
+    }
+
     fn known(self) -> OwnMember {
         let timed_out_until = self.communication_disabled_until.and_then(|text| text.parse().ok());
         OwnMember { roles: self.roles, timed_out_until }
@@ -347,9 +425,10 @@ struct MemberUpdate {
 }
 
 #[derive(Deserialize)]
-struct RoleChange {
+struct RoleChange<'a> {
     guild_id: GuildId,
-    role: WireRole,
+    #[serde(borrow)]
+    role: Role<'a>,
 }
 
 #[derive(Deserialize)]
@@ -418,6 +497,30 @@ mod tests {
         take(&mut intake, "READY", 1, ready);
         assert_eq!(intake.directory.guild_count(), 0);
         assert_eq!(intake.session(), Some(("s", Some("ws://x"))));
+    }
+
+    #[test]
+    fn only_a_new_time_of_the_last_edit_is_an_edit() {
+        let mut intake = intake();
+        home(&mut intake);
+        let mut sequence = 2;
+        let mut update = |content: Option<&str>, edited: serde_json::Value| {
+            sequence += 1;
+            let mut data = serde_json::json!({"id": "20", "channel_id": "10", "guild_id": "1"});
+            if let Some(content) = content {
+                data["content"] = content.into();
+            }
+            if edited != "left out" {
+                data["edited_timestamp"] = edited;
+            }
+            take(&mut intake, "MESSAGE_UPDATE", sequence, data).events.len()
+        };
+        assert_eq!(update(Some("a link"), serde_json::Value::Null), 0, "a link's preview");
+        assert_eq!(update(None, "left out".into()), 0, "an old preview without the text");
+        assert_eq!(update(Some("one"), "2026-01-01T00:00:00+00:00".into()), 1);
+        assert_eq!(update(Some("one"), "2026-01-01T00:00:00+00:00".into()), 0, "pinned after the edit");
+        assert_eq!(update(Some("one"), "2026-01-01T00:00:05+00:00".into()), 1, "an edit of its embed alone");
+        assert_eq!(update(Some("two"), "left out".into()), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bailey_protocol::{EventKind, GuildId};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::wire::{Member, User};
 use super::{Normalised, Payload, Surroundings, one, read};
@@ -30,13 +30,21 @@ pub(super) fn joined(text: &str, at: Surroundings<'_>) -> Result<Normalised, ser
     one(payload.into_event(id, kind, guild, at.received_at))
 }
 
-/// Also for those who were kicked or banned. Discord does not say which roles they had.
+/// Also for those who were kicked or banned. Discord does not say which roles they had; it is known of those who
+/// were lately heard of.
 pub(super) fn left(text: &str, at: Surroundings<'_>) -> Result<Normalised, serde_json::Error> {
     let change: Change<'_> = read(text)?;
     let guild = change.guild_id;
     let kind = EventKind::MemberLeave;
-    let unknown = Member { user: None, nick: None, roles: Vec::new(), joined_at: None, permissions: None };
-    let mut payload = described(kind, guild, &change.user, &unknown);
+    let known = at.before.member.as_ref();
+    let member = Member {
+        user: None,
+        nick: known.and_then(|known| known.nick.as_deref()).map(Cow::Borrowed),
+        roles: known.map(|known| known.roles.to_vec()).unwrap_or_default(),
+        joined_at: None,
+        permissions: None,
+    };
+    let mut payload = described(kind, guild, &change.user, &member);
     payload.put("joined_at", Value::Null);
     let known = at.directory.guild(guild);
     payload.put("member_count", known.map_or(0, |known| known.member_count));
@@ -44,15 +52,27 @@ pub(super) fn left(text: &str, at: Surroundings<'_>) -> Result<Normalised, serde
     one(payload.into_event(id, kind, guild, at.received_at))
 }
 
-/// Members are not kept, so what they were before is not known.
+/// What somebody was before is known of those who were lately heard of; for others it is what they are now, so that
+/// nobody takes roles they have had for long for new ones.
 pub(super) fn updated(text: &str, at: Surroundings<'_>) -> Result<Normalised, serde_json::Error> {
     let change: Change<'_> = read(text)?;
     let member: Member<'_> = read(text)?;
     let guild = change.guild_id;
     let kind = EventKind::MemberUpdate;
     let mut payload = described(kind, guild, &change.user, &member);
-    payload.put("before_roles", json!([]));
-    payload.put("before_nick", Value::Null);
+    let before = at.before.member.as_ref();
+    match before {
+        Some(before) => {
+            let roles: Vec<String> = before.roles.iter().map(ToString::to_string).collect();
+            payload.put("before_roles", roles);
+            payload.put("before_nick", before.nick.as_deref());
+        }
+        None => {
+            payload.put("before_roles", member.roles(guild));
+            payload.put("before_nick", text_or_null(member.nick.as_ref()));
+        }
+    }
+    payload.put("before_known", before.is_some());
     let id = format!("member_update-{}-{}", change.user.id, at.mark);
     one(payload.into_event(id, kind, guild, at.received_at))
 }

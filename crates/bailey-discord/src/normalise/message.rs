@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::wire::{Member, User};
-use super::{Normalised, Payload, Skip, Surroundings, one, read, skipped};
+use super::{Normalised, Payload, Skip, Surroundings, channel_name, one, read, skipped};
 
 #[derive(Deserialize)]
 struct Message<'a> {
@@ -24,6 +24,8 @@ struct Message<'a> {
     member: Option<Member<'a>>,
     #[serde(borrow, default)]
     timestamp: Option<Cow<'a, str>>,
+    #[serde(default, deserialize_with = "given")]
+    edited_timestamp: Option<Option<String>>,
     #[serde(default)]
     embeds: Vec<IgnoredAny>,
     #[serde(default)]
@@ -32,6 +34,11 @@ struct Message<'a> {
     mentions: Vec<IgnoredAny>,
     #[serde(default)]
     message_reference: Option<Reference>,
+}
+
+/// Tells `null` from nothing at all.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Deserialize::deserialize(from).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -50,7 +57,16 @@ pub(super) fn created(text: &str, at: Surroundings<'_>) -> Result<Normalised, se
 pub(super) fn edited(text: &str, at: Surroundings<'_>) -> Result<Normalised, serde_json::Error> {
     let message: Message<'_> = read(text)?;
     let Some(guild) = message.guild_id else { return skipped(Skip::DirectMessage) };
-    if message.content.is_none() {
+    // A link's preview and a pin come as changes too, without a new time of the last edit.
+    let before = at.before.messages.get(&message.id);
+    let edited = match &message.edited_timestamp {
+        Some(None) => false,
+        Some(Some(edited)) => before.is_none_or(|before| {
+            *before.edited != **edited || message.content.as_deref() != Some(&*before.content)
+        }),
+        None => true,
+    };
+    if message.content.is_none() || !edited {
         return skipped(Skip::NothingEdited);
     }
     // The same message can change many times.
@@ -79,6 +95,9 @@ fn written(
     payload.put("author_bot", author_bot);
     payload.put("author", json!({"id": author_id, "username": author_name, "bot": author_bot}));
     payload.put_all(&["created_at", "timestamp"], message.timestamp.as_deref().unwrap_or_default());
+    if let Some(edited) = message.edited_timestamp.iter().flatten().next() {
+        payload.put("edited_timestamp", edited.as_str());
+    }
     payload.put("embed_count", message.embeds.len());
     payload.put("attachment_count", message.attachments.len());
     payload.put("mention_count", message.mentions.len());
@@ -123,18 +142,20 @@ pub(super) fn deleted_in_bulk(text: &str, at: Surroundings<'_>) -> Result<Normal
     Ok(Normalised::Events(gone.collect()))
 }
 
-/// Messages are not kept, so what it said and who wrote it is not known.
+/// What it said and who wrote it is known of recent messages only.
 fn gone(id: MessageId, channel: ChannelId, guild: GuildId, at: Surroundings<'_>) -> Event {
     let kind = EventKind::MessageDelete;
     let mut payload = Payload::new(kind, guild);
     payload.put("message_id", id.to_string());
     payload.put("channel_id", channel.to_string());
     payload.put("channel_name", channel_name(at, channel));
-    payload.put("content", "");
-    payload.put("author_id", "");
+    let known = at.before.messages.get(&id);
+    payload.put("content", known.map_or("", |known| &known.content));
+    payload.put_all(&["author_id", "user_id"], known.map_or("", |known| &known.author));
+    payload.put_all(
+        &["author_name", "author_username", "username"],
+        known.map_or("", |known| &known.author_name),
+    );
+    payload.put("author_bot", known.is_some_and(|known| known.author_bot));
     payload.into_event(format!("message_delete-{id}"), kind, guild, at.received_at)
-}
-
-fn channel_name(at: Surroundings<'_>, channel: ChannelId) -> String {
-    at.directory.channel_name(channel).as_deref().unwrap_or_default().to_owned()
 }

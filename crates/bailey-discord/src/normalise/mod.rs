@@ -5,34 +5,56 @@
 //! One file per kind of thing. Fields that Discord may leave out are optional here; what a plugin
 //! may index is always there.
 
+mod channel;
 mod interaction;
 mod member;
 mod message;
 mod modal;
 mod options;
 mod reaction;
-mod wire;
+mod role;
+mod voice;
+pub(crate) mod wire;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use bailey_protocol::{Event, EventId, EventKind, GuildId, Timestamp};
+use bailey_protocol::{ChannelId, Event, EventId, EventKind, GuildId, MessageId, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::directory::Directory;
+use crate::directory::{Channel, Directory, Role, VoiceState};
+use crate::recent::{RecentMember, RecentMessage};
 
 /// What surrounds one dispatch.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The bot's servers.
+    /// The bot's servers, as they are after it.
     pub directory: &'a Directory,
+    /// What was known before it.
+    pub before: &'a Before,
     /// Where in the gateway's stream it stood.
     pub mark: Mark,
     /// When it came in.
     pub received_at: Timestamp,
+}
+
+/// What was known of the things a dispatch is about until it came; whatever it is not about is `None`.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// The changed channel.
+    pub channel: Option<Channel>,
+    /// The changed or deleted role.
+    pub role: Option<Role>,
+    /// Where somebody was in voice; `None` for nowhere.
+    pub voice: Option<VoiceState>,
+    /// The changed member.
+    pub member: Option<RecentMember>,
+    /// The changed or deleted messages, as far as they are remembered.
+    pub messages: HashMap<MessageId, RecentMessage>,
 }
 
 /// The place of a dispatch in a gateway session: the same when the session is resumed and the
@@ -103,6 +125,13 @@ pub fn normalise(
         "GUILD_MEMBER_UPDATE" => member::updated(text, surroundings),
         "MESSAGE_REACTION_ADD" => reaction::added(text, surroundings),
         "MESSAGE_REACTION_REMOVE" => reaction::removed(text, surroundings),
+        "VOICE_STATE_UPDATE" => voice::changed(text, surroundings),
+        "CHANNEL_CREATE" => channel::changed(text, EventKind::ChannelCreate, surroundings),
+        "CHANNEL_UPDATE" => channel::changed(text, EventKind::ChannelUpdate, surroundings),
+        "CHANNEL_DELETE" => channel::changed(text, EventKind::ChannelDelete, surroundings),
+        "GUILD_ROLE_CREATE" => role::changed(text, EventKind::RoleCreate, surroundings),
+        "GUILD_ROLE_UPDATE" => role::changed(text, EventKind::RoleUpdate, surroundings),
+        "GUILD_ROLE_DELETE" => role::deleted(text, surroundings),
         "INTERACTION_CREATE" => interaction::created(text, surroundings),
         _ => Ok(Normalised::Skipped(Skip::OtherType)),
     }
@@ -138,6 +167,11 @@ impl Payload {
     fn into_event(self, id: String, kind: EventKind, guild: GuildId, received_at: Timestamp) -> Event {
         Event { id: EventId::new(id), kind, guild, payload: Arc::new(self.0), interaction: None, received_at }
     }
+}
+
+/// A channel's name, or nothing for one that is not known.
+fn channel_name(at: Surroundings<'_>, channel: ChannelId) -> String {
+    at.directory.channel_name(channel).as_deref().unwrap_or_default().to_owned()
 }
 
 fn one(event: Event) -> Result<Normalised, serde_json::Error> {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use bailey_protocol::{GuildId, RoleId, UserId};
+
+use crate::directory;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,6 +41,39 @@ impl User<'_> {
             "avatar": self.avatar,
             "bot": self.bot,
         })
+    }
+}
+
+/// A role.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Role<'a> {
+    pub(crate) id: RoleId,
+    #[serde(borrow, default)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    color: u32,
+    #[serde(borrow, default)]
+    permissions: Cow<'a, str>,
+    #[serde(default)]
+    position: i64,
+    #[serde(default)]
+    managed: bool,
+    #[serde(default)]
+    mentionable: bool,
+}
+
+impl Role<'_> {
+    /// As the directory keeps it.
+    pub(crate) fn known(&self) -> directory::Role {
+        directory::Role {
+            name: (&*self.name).into(),
+            color: self.color,
+            // Permission bits are decimal texts.
+            permissions: self.permissions.parse().unwrap_or(0),
+            position: self.position,
+            managed: self.managed,
+            mentionable: self.mentionable,
+        }
     }
 }
 

@@ -9,4 +9,5 @@ mod limits;
 mod properties;
 mod rest;
 mod routes;
+mod server_events;
 mod support;

@@ -1,7 +1,7 @@
 //! Whatever JSON Discord might send, reading it never panics, and never shows a token.
 
 use bailey_discord::Directory;
-use bailey_discord::normalise::{Mark, Normalised, Surroundings, normalise};
+use bailey_discord::normalise::{Before, Mark, Normalised, Surroundings, normalise};
 use bailey_protocol::Timestamp;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -17,6 +17,13 @@ const TYPES: &[&str] = &[
     "GUILD_MEMBER_UPDATE",
     "MESSAGE_REACTION_ADD",
     "MESSAGE_REACTION_REMOVE",
+    "VOICE_STATE_UPDATE",
+    "CHANNEL_CREATE",
+    "CHANNEL_UPDATE",
+    "CHANNEL_DELETE",
+    "GUILD_ROLE_CREATE",
+    "GUILD_ROLE_UPDATE",
+    "GUILD_ROLE_DELETE",
     "INTERACTION_CREATE",
     "TYPING_START",
 ];
@@ -51,6 +58,11 @@ const NAMES: &[&str] = &[
     "mentions",
     "permissions",
     "username",
+    "role",
+    "role_id",
+    "position",
+    "parent_id",
+    "self_stream",
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -77,6 +89,7 @@ fn complete(data: Value) -> Value {
     let mut whole = json!({
         "id": "1", "application_id": "2", "type": 2, "token": "secret-token", "guild_id": "3", "channel_id": "4",
         "message_id": "5", "user_id": "6", "emoji": {"name": "x"}, "ids": ["7"], "user": {"id": "8"},
+        "role": {"id": "9"}, "role_id": "9",
     });
     if let (Some(whole), Value::Object(data)) = (whole.as_object_mut(), data) {
         whole.extend(data);
@@ -86,8 +99,12 @@ fn complete(data: Value) -> Value {
 
 fn read(event_type: &str, data: &Value) -> Option<Normalised> {
     let directory = Directory::new();
-    let surroundings =
-        Surroundings { directory: &directory, mark: Mark::new("s", 1), received_at: Timestamp(0) };
+    let surroundings = Surroundings {
+        directory: &directory,
+        before: &Before::default(),
+        mark: Mark::new("s", 1),
+        received_at: Timestamp(0),
+    };
     let raw = RawValue::from_string(data.to_string()).unwrap();
     normalise(event_type, &raw, surroundings).ok()
 }

@@ -67,6 +67,11 @@ fn operations() -> Router<Arc<Shared>> {
             "/unreact",
             post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.unreact(react))),
         )
+        .route(
+            "/administer",
+            post(|sim: Sim, body: Bytes| run(sim, body, |control, what| control.administer(&what))),
+        )
+        .route("/voice", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.voice(&who))))
         .route("/join", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.join(&who))))
         .route("/leave", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.leave(&who))))
         .route("/advance", post(|sim: Sim, body: Bytes| run(sim, body, advance)))

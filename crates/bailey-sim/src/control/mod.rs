@@ -2,6 +2,7 @@
 //! process; `http` offers the same under `/sim/api`.
 
 mod actions;
+pub(crate) mod administer;
 mod components;
 mod find;
 pub(crate) mod http;

@@ -33,7 +33,7 @@ impl State {
         self.dispatch(&Dispatch { event, guild: Some(guild), intents: intent::GUILDS, data, strip: false });
     }
 
-    /// Makes a channel of a server.
+    /// Makes a channel of a server, as the bot.
     pub(crate) fn create_channel(
         &mut self,
         guild: Snowflake,
@@ -41,6 +41,19 @@ impl State {
         draft: ChannelDraft,
         reason: Option<String>,
     ) -> Result<Value, ApiError> {
+        let name = draft.name.clone().unwrap_or_default();
+        let (id, json) = self.make_channel(guild, kind, draft)?;
+        self.note(guild, Action::ChannelCreated, id, name, reason);
+        Ok(json)
+    }
+
+    /// Makes a channel of a server, whoever does it.
+    pub(crate) fn make_channel(
+        &mut self,
+        guild: Snowflake,
+        kind: ChannelKind,
+        draft: ChannelDraft,
+    ) -> Result<(Snowflake, Value), ApiError> {
         let known = self.guilds.get(&guild).ok_or_else(ApiError::unknown_guild)?;
         if known.channels.len() >= MOST_CHANNELS {
             return Err(ApiError::too_many_channels());
@@ -48,7 +61,7 @@ impl State {
         let position = i64::try_from(known.channels.len()).unwrap_or(i64::MAX);
         let id = self.new_id();
         let name = draft.name.clone().unwrap_or_default();
-        let mut channel = Channel::new(&WorldChannel { id, name: name.clone(), kind }, guild, position);
+        let mut channel = Channel::new(&WorldChannel { id, name, kind }, guild, position);
         self.fill_channel(&mut channel, draft)?;
         let json = render::channel(&channel);
         self.channels.insert(id, channel);
@@ -56,25 +69,34 @@ impl State {
             guild.channels.push(id);
         }
         self.tell_channel("CHANNEL_CREATE", guild, json.clone());
-        self.note(guild, Action::ChannelCreated, id, name, reason);
-        Ok(json)
+        Ok((id, json))
     }
 
-    /// Changes a channel that is no thread.
+    /// Changes a channel that is no thread, as the bot.
     pub(crate) fn edit_channel(
         &mut self,
         id: Snowflake,
         draft: ChannelDraft,
         reason: Option<String>,
     ) -> Result<Value, ApiError> {
+        let (guild, name, json) = self.change_channel(id, draft)?;
+        self.note(guild, Action::ChannelUpdated, id, name, reason);
+        Ok(json)
+    }
+
+    /// Changes a channel that is no thread, whoever does it. Gives its server and name.
+    pub(crate) fn change_channel(
+        &mut self,
+        id: Snowflake,
+        draft: ChannelDraft,
+    ) -> Result<(Snowflake, String, Value), ApiError> {
         let mut channel = self.channels.swap_remove(&id).ok_or_else(ApiError::unknown_channel)?;
         let filled = self.fill_channel(&mut channel, draft);
         let (guild, name, json) = (channel.guild, channel.name.clone(), render::channel(&channel));
         self.channels.insert(id, channel);
         filled?;
         self.tell_channel("CHANNEL_UPDATE", guild, json.clone());
-        self.note(guild, Action::ChannelUpdated, id, name, reason);
-        Ok(json)
+        Ok((guild, name, json))
     }
 
     fn fill_channel(&self, channel: &mut Channel, draft: ChannelDraft) -> Result<(), ApiError> {
@@ -106,12 +128,20 @@ impl State {
         Ok(())
     }
 
-    /// Deletes a channel with its threads and webhooks, or a thread.
+    /// Deletes a channel with its threads and webhooks, or a thread, as the bot.
     pub(crate) fn delete_channel(
         &mut self,
         id: Snowflake,
         reason: Option<String>,
     ) -> Result<Value, ApiError> {
+        let (channel, json) = self.drop_channel(id)?;
+        let action = if channel.kind.is_thread() { Action::ThreadDeleted } else { Action::ChannelDeleted };
+        self.note(channel.guild, action, id, channel.name, reason);
+        Ok(json)
+    }
+
+    /// Deletes a channel with its threads and webhooks, or a thread, whoever does it.
+    pub(crate) fn drop_channel(&mut self, id: Snowflake) -> Result<(Channel, Value), ApiError> {
         let channel = self.channels.shift_remove(&id).ok_or_else(ApiError::unknown_channel)?;
         let guild = channel.guild;
         let json = render::channel(&channel);
@@ -124,8 +154,7 @@ impl State {
                 "id": id, "guild_id": guild, "parent_id": channel.parent, "type": channel.kind.number(),
             });
             self.tell_channel("THREAD_DELETE", guild, data);
-            self.note(guild, Action::ThreadDeleted, id, channel.name, reason);
-            return Ok(json);
+            return Ok((channel, json));
         }
         let threads: Vec<Snowflake> = self
             .channels
@@ -144,9 +173,15 @@ impl State {
             .filter(|other| other.parent == Some(id))
             .for_each(|child| child.parent = None);
         self.webhooks.retain(|_, webhook| webhook.channel != id);
+        let talking = self.guilds.get(&guild).map(|guild| {
+            let here = guild.voice.iter().filter(|(_, voice)| voice.channel == id);
+            here.map(|(person, _)| *person).collect::<Vec<_>>()
+        });
+        for person in talking.into_iter().flatten() {
+            self.set_voice(guild, person, None);
+        }
         self.tell_channel("CHANNEL_DELETE", guild, json.clone());
-        self.note(guild, Action::ChannelDeleted, id, channel.name, reason);
-        Ok(json)
+        Ok((channel, json))
     }
 
     /// Sets what a channel adds to and takes from a role or member; only bits the bot has itself.

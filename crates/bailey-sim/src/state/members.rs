@@ -53,6 +53,7 @@ impl State {
 
     /// Lets a person leave a server; false when they are not in it.
     pub(crate) fn leave(&mut self, guild: Snowflake, person: Snowflake) -> bool {
+        self.set_voice(guild, person, None);
         let Some(entry) = self.guilds.get_mut(&guild) else { return false };
         let guild_name = entry.name.clone();
         if entry.members.shift_remove(&person).is_none() {

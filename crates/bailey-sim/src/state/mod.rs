@@ -12,8 +12,10 @@ pub(crate) mod model;
 pub(crate) mod moderation;
 pub(crate) mod permissions;
 pub(crate) mod render;
+pub(crate) mod roles;
 pub(crate) mod sessions;
 pub(crate) mod threads;
+pub(crate) mod voice;
 pub(crate) mod webhooks;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -136,7 +138,7 @@ impl State {
                 .find(|user| user.name == seed.owner)
                 .map_or(world.application.id, |user| user.id);
             let channels = seed.channels.iter().map(|channel| channel.id).collect();
-            let (threads, bans) = Default::default();
+            let (threads, bans, voice) = Default::default();
             let guild = Guild {
                 id: seed.id,
                 name: seed.name.clone(),
@@ -146,6 +148,7 @@ impl State {
                 channels,
                 threads,
                 bans,
+                voice,
             };
             self.guilds.insert(guild.id, guild);
         }

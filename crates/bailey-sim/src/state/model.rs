@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::voice::Voice;
 use crate::clock::Snowflake;
 use crate::world::{ChannelKind, WorldApplication, WorldChannel, permission};
 
@@ -36,6 +37,7 @@ pub(crate) mod intent {
     pub(crate) const GUILD_MEMBERS: u64 = 1 << 1;
     pub(crate) const GUILD_MODERATION: u64 = 1 << 2;
     pub(crate) const GUILD_WEBHOOKS: u64 = 1 << 5;
+    pub(crate) const GUILD_VOICE_STATES: u64 = 1 << 7;
     pub(crate) const GUILD_PRESENCES: u64 = 1 << 8;
     pub(crate) const GUILD_MESSAGES: u64 = 1 << 9;
     pub(crate) const GUILD_MESSAGE_REACTIONS: u64 = 1 << 10;
@@ -67,6 +69,8 @@ pub(crate) struct Guild {
     pub(crate) threads: Vec<Snowflake>,
     /// Who may not come back, and why.
     pub(crate) bans: IndexMap<Snowflake, Option<String>>,
+    /// Who is in which voice channel.
+    pub(crate) voice: IndexMap<Snowflake, Voice>,
 }
 
 impl Guild {

@@ -201,7 +201,12 @@ impl State {
     }
 
     /// Changes a member and tells who listens to members.
-    fn change_member(&mut self, guild: Snowflake, user: Snowflake, change: impl FnOnce(&mut Member)) {
+    pub(crate) fn change_member(
+        &mut self,
+        guild: Snowflake,
+        user: Snowflake,
+        change: impl FnOnce(&mut Member),
+    ) {
         let Some(member) = self.guilds.get_mut(&guild).and_then(|guild| guild.members.get_mut(&user)) else {
             return;
         };

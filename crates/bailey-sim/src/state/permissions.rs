@@ -180,6 +180,7 @@ mod tests {
             channels: Vec::new(),
             threads: Vec::new(),
             bans: IndexMap::new(),
+            voice: IndexMap::new(),
         }
     }
 

@@ -162,12 +162,17 @@ impl State {
             .filter(|channel| channel.thread.as_ref().is_some_and(|thread| !thread.archived))
             .map(channel)
             .collect();
+        let voice_states: Vec<Value> = guild
+            .voice
+            .iter()
+            .map(|(person, voice)| super::voice::state(*person, Some(voice), &format!("{:032x}", person.0)))
+            .collect();
         let bot_joined = guild.members.get(&self.application.id).map_or(0, |member| member.joined_ms);
         let mut json = self.render_guild(guild);
         if let Some(map) = json.as_object_mut() {
             let more = json!({
                 "joined_at": iso(bot_joined), "large": false, "unavailable": false, "member_count": guild.members.len(),
-                "voice_states": [], "members": members, "channels": channels, "threads": threads, "presences": [],
+                "voice_states": voice_states, "members": members, "channels": channels, "threads": threads, "presences": [],
                 "stage_instances": [], "guild_scheduled_events": [], "soundboard_sounds": [],
             });
             if let Value::Object(more) = more {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bailey_host::Observation;
-use bailey_sim::{Choose, Click, CommandUse, ControlError, Membership, Observed, React, Say, Sight, Submit};
+use bailey_sim::{
+    Administer, Choose, Click, CommandUse, ControlError, InVoice, Membership, Observed, React, Say, Sight,
+    Submit,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -154,6 +157,12 @@ impl Runner<'_> {
             }
             Action::Leave { person } => {
                 control.leave(&Membership { name: person, guild })?;
+            }
+            Action::Administer { change } => {
+                control.administer(&Administer { guild, change })?;
+            }
+            Action::Voice { channel, mute, deaf, stream, video } => {
+                control.voice(&InVoice { person, guild, channel, mute, deaf, stream, video })?;
             }
             Action::React { emoji } => {
                 control.react(React { person, guild, channel, emoji, message: None })?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bailey_sim::Change;
 use serde_json::{Map, Value};
 
 use super::expect::{Expectation, TextMatch};
@@ -48,6 +49,10 @@ pub(crate) enum Action {
     Join { person: String },
     /// A person leaves.
     Leave { person: String },
+    /// Change the server, as its people do.
+    Administer { change: Change },
+    /// Come into a voice channel, or go (`None`).
+    Voice { channel: Option<String>, mute: bool, deaf: bool, stream: bool, video: bool },
     /// React to the newest message.
     React { emoji: String },
     /// Let time pass.
@@ -68,7 +73,9 @@ pub(crate) struct ScriptError {
     pub(crate) what: String,
 }
 
-const STEPS: &str = "say, command, click, choose, submit, join, leave, react, advance, together or expect";
+const STEPS: &str = "say, command, click, choose, submit, join, leave, react, voice, make_channel, rename_channel, \
+                     delete_channel, make_role, rename_role, delete_role, give_role, take_role, nickname, advance, \
+                     together or expect";
 
 /// Reads a script. Blank lines and lines starting with `#` are skipped.
 pub(crate) fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
@@ -141,6 +148,19 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
     if let Some(emoji) = fields.take_text("react")? {
         return Ok(Action::React { emoji });
     }
+    if let Some(channel) = fields.0.shift_remove("voice") {
+        let channel = match channel {
+            Value::String(channel) => Some(channel),
+            Value::Null => None,
+            _ => return Err("`voice` needs a channel's name, or null to leave".to_owned()),
+        };
+        let mut flag = |name: &str| fields.take_flag(name);
+        let (mute, deaf) = (flag("mute")?, flag("deaf")?);
+        return Ok(Action::Voice { channel, mute, deaf, stream: flag("stream")?, video: flag("video")? });
+    }
+    if let Some(change) = change(fields)? {
+        return Ok(Action::Administer { change });
+    }
     if let Some(by) = fields.0.shift_remove("advance") {
         return Ok(Action::Advance { by: duration(&by)? });
     }
@@ -163,6 +183,40 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
         Some(item) => expectations(vec![item]),
         None => Err(format!("no step; write one of {STEPS}")),
     }
+}
+
+/// A change of the server: the step names what is changed, another field what it becomes.
+fn change(fields: &mut Fields) -> Result<Option<Change>, String> {
+    if let Some(name) = fields.take_text("make_channel")? {
+        return Ok(Some(Change::MakeChannel { name, kind: fields.take_text("kind")? }));
+    }
+    if let Some(name) = fields.take_text("delete_channel")? {
+        return Ok(Some(Change::DeleteChannel { name }));
+    }
+    if let Some(name) = fields.take_text("make_role")? {
+        return Ok(Some(Change::MakeRole { name }));
+    }
+    if let Some(name) = fields.take_text("delete_role")? {
+        return Ok(Some(Change::DeleteRole { name }));
+    }
+    if let Some(of) = fields.take_text("nickname")? {
+        return Ok(Some(Change::Nickname { of, to: fields.take_text("to")? }));
+    }
+    let mut with = |step: &str, other: &str| -> Result<Option<(String, String)>, String> {
+        let Some(name) = fields.take_text(step)? else { return Ok(None) };
+        let needed = || format!("`{step}` needs `{other}`, a string");
+        Ok(Some((name, fields.take_text(other)?.ok_or_else(needed)?)))
+    };
+    if let Some((name, to)) = with("rename_channel", "to")? {
+        return Ok(Some(Change::RenameChannel { name, to }));
+    }
+    if let Some((name, to)) = with("rename_role", "to")? {
+        return Ok(Some(Change::RenameRole { name, to }));
+    }
+    if let Some((name, to)) = with("give_role", "to")? {
+        return Ok(Some(Change::GiveRole { name, to }));
+    }
+    Ok(with("take_role", "from")?.map(|(name, from)| Change::TakeRole { name, from }))
 }
 
 fn expectations(items: Vec<Value>) -> Result<Action, String> {
