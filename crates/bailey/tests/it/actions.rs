@@ -24,6 +24,12 @@ async fn moderators_are_helped() {
     plays("moderation").await;
 }
 
+/// Every event there is reaches a plugin that tells of it.
+#[tokio::test]
+async fn what_happens_is_told() {
+    plays("server_log").await;
+}
+
 #[tokio::test]
 async fn rooms_come_and_go() {
     plays("channels").await;
