@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use bailey_protocol::limits;
 use reqwest::Url;
 use twilight_gateway::{Intents, ShardId};
+
+const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(limits::DISCORD_WRITES_PER_MINUTE).unwrap();
 
 /// What a connection to Discord takes.
 #[derive(Debug, Clone)]
@@ -18,12 +22,20 @@ pub struct DiscordConfig {
     pub intents: Intents,
     /// Which part of the bot's servers this process is told about.
     pub shard: ShardId,
+    /// How often a minute each plugin may change something on each server, and how often at once.
+    pub writes_per_minute: NonZeroU32,
 }
 
 impl DiscordConfig {
     /// The one shard of a bot, told of everything that events are made from.
     pub fn new(token: BotToken, endpoints: Endpoints) -> Self {
-        Self { token, endpoints, intents: Self::default_intents(), shard: ShardId::ONE }
+        Self {
+            token,
+            endpoints,
+            intents: Self::default_intents(),
+            shard: ShardId::ONE,
+            writes_per_minute: WRITES_PER_MINUTE,
+        }
     }
 
     /// Servers, members, voice, messages with their text, and reactions. Members and message text are

@@ -84,6 +84,9 @@ pub const LOG_TAGS: usize = 10;
 pub const LOG_EXTRA_KEYS: usize = 20;
 /// Characters of one extra value. From the SDKs.
 pub const LOG_EXTRA_CHARACTERS: usize = 500;
+/// Changes a plugin may make on one server of Discord in a minute, and at once, unless the operator says otherwise; more
+/// waits up to ten seconds. Answers to interactions and reading do not count. Bailey's choice.
+pub const DISCORD_WRITES_PER_MINUTE: u32 = 60;
 /// Log lines one tenant may write in a minute, and as many again its process may print beside the protocol;
 /// what is over is counted and dropped. Bailey's choice.
 pub const LOG_LINES_PER_MINUTE: u32 = 60;

@@ -7,15 +7,17 @@
 mod answer;
 mod limits;
 mod refusals;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bailey_protocol::Tenant;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep, timeout};
-use twilight_http::request::Request;
+use twilight_http::request::{Method, Request};
 
 use crate::config::{DiscordConfig, install_tls_provider};
 use crate::error::DiscordError;
@@ -23,6 +25,7 @@ use answer::{Answer, ReadError, read, refusal, too_many};
 use limits::{Bucket, BucketKey, Limits};
 use refusals::RefusalCounter;
 pub use refusals::Refusals;
+use shares::Shares;
 
 /// Time one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -49,6 +52,7 @@ struct Shared {
     base: String,
     authorization: HeaderValue,
     limits: Limits,
+    shares: Shares,
     refusals: RefusalCounter,
 }
 
@@ -63,6 +67,9 @@ pub(crate) struct Call {
     pub(crate) request: Request,
     /// Whether it may be sent again.
     pub(crate) again: Again,
+    /// The plugin and server in whose name it is asked; `None` for what Bailey asks for itself, and for answers to
+    /// interactions.
+    pub(crate) tenant: Option<Tenant>,
     /// Whether an interaction's token stands in for the bot's: such calls have no global limit.
     pub(crate) by_interaction: bool,
 }
@@ -141,6 +148,7 @@ impl Egress {
             base: config.endpoints.rest().to_owned(),
             authorization,
             limits: Limits::default(),
+            shares: Shares::new(config.writes_per_minute),
             refusals: RefusalCounter::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -186,6 +194,7 @@ impl Run<'_> {
             tracing::error!("Discord refused so many requests that it may ban this address; sending nothing");
             return Err(DiscordError::RateLimited { retry_after });
         }
+        self.take_share().await?;
         let key = BucketKey { route: self.call.route, place: self.call.place.clone() };
         let limited = |retry_after| DiscordError::RateLimited { retry_after };
         let bucket = self.egress.limits.bucket(key).map_err(limited)?;
@@ -211,6 +220,21 @@ impl Run<'_> {
                 Attempt::TooLarge => return Err(ReadError::too_large()),
             }
         }
+    }
+
+    /// Waits for the tenant's share of what the bot may change. Reading takes no share.
+    async fn take_share(&mut self) -> Result<(), DiscordError> {
+        let Some(tenant) = &self.call.tenant else { return Ok(()) };
+        if self.call.request.method() == Method::Get {
+            return Ok(());
+        }
+        while let Err(wait) = self.egress.shares.take(tenant) {
+            if !self.patience.sleep(wait).await {
+                tracing::info!(%tenant, route = self.call.route, "{tenant} has used up its share of writes for now");
+                return Err(DiscordError::RateLimited { retry_after: wait });
+            }
+        }
+        Ok(())
     }
 
     async fn wait_for_limits(&mut self, bucket: &Bucket) -> Result<(), DiscordError> {

@@ -93,12 +93,14 @@ impl Asker<'_> {
             place: ask.place.to_string(),
             request: builder.build().map_err(unwritable)?,
             again: ask.again,
+            tenant: None,
             by_interaction: false,
         }))
     }
 
     /// The place where the tenant is put into a call.
-    pub(super) fn identified(&self, call: Call) -> Call {
+    pub(super) fn identified(&self, mut call: Call) -> Call {
+        call.tenant = Some(self.tenant.clone());
         call
     }
 

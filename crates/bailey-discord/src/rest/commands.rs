@@ -68,6 +68,7 @@ impl Rest {
             place: guild.to_string(),
             request: Request::from_route(&route),
             again: Again::Safe,
+            tenant: None,
             by_interaction: false,
         })
         .await
@@ -91,6 +92,7 @@ impl Rest {
                 place: guild.to_string(),
                 request: build(&route, &commands)?,
                 again: Again::Safe,
+                tenant: None,
                 by_interaction: false,
             })
             .await?;

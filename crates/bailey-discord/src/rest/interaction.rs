@@ -54,6 +54,7 @@ impl Rest {
             place: token.reveal().to_owned(),
             request: build(&route, &body.to_json())?,
             again: Again::Safe,
+            tenant: None,
             by_interaction: true,
         };
         match self.egress.execute(&call).await {
@@ -84,6 +85,7 @@ impl Rest {
             place: token.reveal().to_owned(),
             request: build(&route, &object(parts, false))?,
             again: Again::Safe,
+            tenant: None,
             by_interaction: true,
         };
         Ok(self.ask::<Message>(call).await?.into())
@@ -113,6 +115,7 @@ impl Rest {
             place: token.reveal().to_owned(),
             request: build(&route, &object(parts, ephemeral))?,
             again: Again::Unsent,
+            tenant: None,
             by_interaction: true,
         };
         Ok(self.ask::<Message>(call).await?.into())
@@ -137,6 +140,7 @@ impl Rest {
             place: token.reveal().to_owned(),
             request: Request::from_route(&route),
             again: Again::Safe,
+            tenant: None,
             by_interaction: true,
         };
         let message = self.ask::<Message>(call).await?;
@@ -164,6 +168,7 @@ impl Rest {
             place: token.reveal().to_owned(),
             request: Request::from_route(&route),
             again: Again::Safe,
+            tenant: None,
             by_interaction: true,
         };
         match self.egress.execute(&call).await.map_err(DiscordError::from) {

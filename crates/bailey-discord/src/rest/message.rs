@@ -43,6 +43,7 @@ impl Rest {
             place: channel.to_string(),
             request,
             again: Again::Safe,
+            tenant: None,
             by_interaction: false,
         })
     }
@@ -64,6 +65,7 @@ impl Rest {
             place: channel.to_string(),
             request: build(&route, &object(parts, false))?,
             again: Again::Safe,
+            tenant: None,
             by_interaction: false,
         };
         Ok(self.ask::<Message>(call).await?.into())

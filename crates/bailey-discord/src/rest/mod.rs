@@ -71,6 +71,7 @@ impl Rest {
                 place: String::new(),
                 request: Request::from_route(&route),
                 again: Again::Safe,
+                tenant: None,
                 by_interaction: false,
             })
             .await?;

@@ -1,17 +1,18 @@
 //! Limits are kept, refusals are waited out without asking again and again, and what may have been
 //! done is not done twice.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use bailey_discord::{CallbackBody, DiscordError, Rest};
-use bailey_protocol::EventKind;
+use bailey_discord::{CallbackBody, DiscordConfig, DiscordError, Rest};
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::message::MessageParts;
-use bailey_sim::{CommandUse, Control, Fault, FaultRule, Snowflake};
+use bailey_protocol::{EventKind, GuildId, MessageId, Tenant, UserId};
+use bailey_sim::{CommandUse, Control, Fault, FaultRule, Snowflake, World};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Rig, channel, general, sender};
+use crate::support::{Rig, channel, config, general, sender, simulator};
 
 fn text(content: &str) -> MessageParts {
     MessageParts { content: Some(content.to_owned()), ..MessageParts::default() }
@@ -191,4 +192,62 @@ async fn interactions_are_answered_while_everything_else_must_wait() {
     assert!(matches!(refused, Err(DiscordError::RateLimited { .. })), "{refused:?}");
     answer(&rig.rest, &to, "still here").await.unwrap();
     assert_eq!(contents(&rig.control), ["still here"]);
+}
+
+fn of(plugin: &str, guild: u64) -> Tenant {
+    Tenant { plugin: plugin.parse().unwrap(), guild: GuildId(guild) }
+}
+
+#[tokio::test]
+async fn a_plugin_that_writes_without_end_uses_up_its_own_share_only() {
+    let simulator = simulator(World::default_world()).await;
+    // One every 12 seconds: longer than anybody waits.
+    let config = DiscordConfig { writes_per_minute: NonZeroU32::new(5).unwrap(), ..config(&simulator) };
+    let (rest, _) = Rest::connect(&config).await.unwrap();
+    let (greedy, honest, elsewhere) = (of("greedy", 1), of("honest", 1), of("greedy", 2));
+    let post = |tenant: Tenant| {
+        let rest = rest.clone();
+        async move { rest.for_tenant(&tenant).create_message(general(), &text("x"), &[]).await }
+    };
+    for _ in 0..5 {
+        post(greedy.clone()).await.unwrap();
+    }
+    let began = Instant::now();
+    let refused = post(greedy.clone()).await.unwrap_err();
+    let DiscordError::RateLimited { retry_after } = refused else { panic!("{refused:?}") };
+    assert!((10..=12).contains(&retry_after.as_secs()), "{retry_after:?}");
+    assert!(began.elapsed() < Duration::from_secs(5), "it knew at once that the wait is too long");
+    assert_eq!(contents(&simulator.control()).len(), 5, "Discord was not asked");
+    // Others have shares of their own, and reading takes none.
+    post(honest).await.unwrap();
+    post(elsewhere).await.unwrap();
+    rest.for_tenant(&greedy).channel(general()).await.unwrap();
+    // What was told is true.
+    tokio::time::sleep(retry_after).await;
+    post(greedy).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_share_that_comes_soon_is_waited_for() {
+    let simulator = simulator(World::default_world()).await;
+    // One every three seconds, twenty at once.
+    let config = DiscordConfig { writes_per_minute: NonZeroU32::new(20).unwrap(), ..config(&simulator) };
+    let (rest, _) = Rest::connect(&config).await.unwrap();
+    let guild = World::default_world().guilds[0].id.0;
+    let tenant = of("busy", guild);
+    let asker = rest.for_tenant(&tenant);
+    let began = Instant::now();
+    // Nobody is banned and no message is there: cheap to ask, and counted all the same. Discord's own limits, twenty
+    // and five of a kind, are not met.
+    for user in 1..=15 {
+        asker.unban(UserId(user), "").await.unwrap_err();
+    }
+    for message in 1..=5 {
+        asker.delete_message(general(), MessageId(message)).await.unwrap_err();
+    }
+    let before = simulator.control().requests().len();
+    let asked = asker.unban(UserId(16), "").await.unwrap_err();
+    assert!(matches!(asked, DiscordError::Refused { status: 404, .. }), "{asked:?}");
+    assert_eq!(simulator.control().requests().len(), before + 1);
+    assert!(began.elapsed() > Duration::from_millis(2900), "after {:?} already", began.elapsed());
 }

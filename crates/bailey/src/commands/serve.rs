@@ -37,8 +37,13 @@ const TOKEN_BYTES: u64 = 4096;
 const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
-    let discord =
-        DiscordConfig::new(token(options.token_file.as_deref())?, endpoints(options.discord_url.as_deref())?);
+    let discord = DiscordConfig {
+        writes_per_minute: options.discord_writes_per_minute,
+        ..DiscordConfig::new(
+            token(options.token_file.as_deref())?,
+            endpoints(options.discord_url.as_deref())?,
+        )
+    };
     let redis = stack::redis_server(&options.long_lived)?;
     let chosen = installed::read(&options.install)?;
     let trace = options.trace.as_deref().map(Trace::open).transpose()?;
