@@ -23,7 +23,7 @@ pub use directory::{
 };
 pub use egress::Refusals;
 pub use error::DiscordError;
-pub use gateway::{Gateway, GatewayState, GatewayStatus, ResumePoint};
+pub use gateway::{Checkpoint, Checkpoints, Gateway, GatewayState, GatewayStatus, Position, ResumePoint};
 pub use incoming::{BadPublicKey, Incoming, NotDiscords, PublicKey, read_incoming};
 pub use recent::{RecentMember, RecentMessage};
 pub use rest::callback::CallbackBody;

@@ -8,13 +8,15 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use ::time::OffsetDateTime;
 use ::time::format_description::BorrowedFormatItem;
 use ::time::format_description::well_known::Rfc3339;
 use ::time::macros::format_description;
 
 /// Milliseconds since 1970-01-01 00:00 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(pub i64);
 
 /// `2026-01-01T00:00:00.000Z`

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use bailey_discord::{Directory, DiscordConfig, Gateway, GatewayStatus};
+use bailey_discord::{Checkpoints, Directory, DiscordConfig, Gateway, GatewayStatus, ResumePoint};
 use bailey_host::Host;
-use bailey_protocol::{Clock, Event};
+use bailey_protocol::{Clock, Event, Timestamp};
 use bailey_services::Interactions;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::standing::{self, Found, Standing};
 use crate::trace::Trace;
 
 /// Events between the gateway and the bus; when it is full the gateway waits.
@@ -21,10 +24,31 @@ pub(crate) struct Link {
     forwarded: watch::Receiver<u64>,
     tasks: TaskTracker,
     intake: Intake,
+    notes: Option<Notes>,
+}
+
+/// Writes down where the gateway stands while it runs.
+struct Notes {
+    keeper: JoinHandle<Standing>,
+    stop: CancellationToken,
+}
+
+/// Where the gateway stood when it was left, to be written down once its events are done with.
+pub(crate) struct Left {
+    standing: Standing,
+    point: ResumePoint,
+}
+
+impl Left {
+    /// Writes it down, for the next Bailey to go on there.
+    pub(crate) async fn write(mut self, directory: &Directory) {
+        self.standing.leave(self.point, directory).await;
+    }
 }
 
 impl Link {
-    /// Connects in the background, and again whenever the connection is lost.
+    /// Connects in the background, and again whenever the connection is lost. With a `standing`, goes on where an
+    /// earlier Bailey stood, if it did, and writes down where it stands itself.
     pub(crate) fn start(
         discord: &DiscordConfig,
         host: &Host,
@@ -32,15 +56,27 @@ impl Link {
         clock: Arc<dyn Clock>,
         directory: Directory,
         trace: Option<Trace>,
+        standing: Option<(Standing, Option<Found>)>,
     ) -> Self {
         let (sink, events) = mpsc::channel(EVENTS_IN_TRANSIT);
-        let gateway = Gateway::start(discord, sink, clock, directory);
+        let (standing, found) = standing.map_or((None, None), |(standing, found)| (Some(standing), found));
+        let position = standing.as_ref().and_then(Standing::position);
+        let (point, saved_at) = found.map_or((None, None), |found| (Some(found.point), Some(found.saved_at)));
+        let gateway = Gateway::resume(discord, sink, clock, directory, point, position);
+        if let Some(saved_at) = saved_at {
+            tokio::spawn(tell_of_a_gap(gateway.status(), saved_at));
+        }
+        let notes = standing.map(|standing| {
+            let stop = CancellationToken::new();
+            let keeper = tokio::spawn(keep(standing, gateway.checkpoints(), stop.clone()));
+            Notes { keeper, stop }
+        });
         let (sender, forwarded) = watch::channel(0);
         let tasks = TaskTracker::new();
         let intake = Intake { host: host.clone(), interactions, trace };
         tasks.spawn(forward(events, intake.clone(), sender));
         tasks.close();
-        Self { status: gateway.status(), gateway, forwarded, tasks, intake }
+        Self { status: gateway.status(), gateway, forwarded, tasks, intake, notes }
     }
 
     /// Where interactions go that come another way.
@@ -63,10 +99,19 @@ impl Link {
         let _ = self.forwarded.clone().wait_for(|forwarded| *forwarded >= events).await;
     }
 
-    /// Says goodbye to Discord; what was heard until then has reached the bus, if anybody reads it.
-    pub(crate) async fn stop(self) {
-        let _ = self.gateway.shutdown().await; // where it left off is of no use to a process that ends
+    /// Says goodbye to Discord; what was heard until then has reached the bus, if anybody reads it. Gives where the
+    /// next Bailey can go on.
+    pub(crate) async fn stop(self) -> Option<Left> {
+        let standing = match self.notes {
+            Some(notes) => {
+                notes.stop.cancel();
+                notes.keeper.await.ok()
+            }
+            None => None,
+        };
+        let point = self.gateway.shutdown().await;
         self.tasks.wait().await;
+        Some(Left { standing: standing?, point: point? })
     }
 }
 
@@ -88,6 +133,27 @@ impl Intake {
             Some(event) => self.host.publish(event).await.is_ok(),
             None => true,
         }
+    }
+}
+
+/// Writes down where a gateway stands, again and again.
+async fn keep(mut standing: Standing, checkpoints: Checkpoints, stop: CancellationToken) -> Standing {
+    let mut rhythm = tokio::time::interval(standing::EVERY);
+    rhythm.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return standing,
+            _ = rhythm.tick() => standing.note(&checkpoints).await,
+        }
+    }
+}
+
+/// Says so when Discord did not keep the session for us.
+async fn tell_of_a_gap(mut status: watch::Receiver<GatewayStatus>, saved_at: Timestamp) {
+    if status.wait_for(|status| status.missed).await.is_ok() {
+        tracing::warn!(
+            "Discord did not keep the session of the last Bailey: what happened since {saved_at} was not heard"
+        );
     }
 }
 

@@ -20,6 +20,7 @@ mod records;
 mod scenario;
 mod simulated;
 mod stack;
+mod standing;
 mod table;
 mod terminal;
 mod trace;

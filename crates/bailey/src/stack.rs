@@ -5,6 +5,7 @@
 //! from the top down.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use bailey_protocol::{Clock, Grants, GuildId, Tenant};
 use bailey_sandbox::Sandbox;
 use bailey_services::commands::Offer;
 use bailey_services::{DatabaseOptions, RedisServer, Services, ServicesOptions, Sql, SqlOptions};
-use bailey_store::{Install, InstallationRecord, Republish, Store};
+use bailey_store::{GatewaySessionKey, Install, InstallationRecord, Republish, Store};
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -28,11 +29,12 @@ use crate::cli::LongLivedOptions;
 use crate::database::Database;
 use crate::error::{CommandError, chain};
 use crate::incoming::InteractionsEndpoint;
-use crate::link::Link;
+use crate::link::{Left, Link};
 use crate::offers::{OfferError, Offers};
 use crate::operations::Parts;
 use crate::plugin::LoadedPlugin;
 use crate::records::Records;
+use crate::standing::{Found, Standing};
 use crate::trace::Trace;
 
 /// What a run is made of.
@@ -64,6 +66,8 @@ pub(crate) struct Stack {
     discord: DiscordConfig,
     directory: Directory,
     link: Option<Link>,
+    left: Option<Left>,
+    key: GatewaySessionKey,
     trace: Option<Trace>,
     database: Database,
     plugins_database: bailey_services::Database,
@@ -81,6 +85,11 @@ impl Stack {
         let StackOptions { database, sandbox, discord, clock, .. } = options;
         let store = Store::connect(&database.urls.platform).await.map_err(|error| failed(&error))?;
         let (rest, application) = Rest::connect(&discord).await.map_err(|error| failed(&error))?;
+        let key = GatewaySessionKey {
+            application: application.id,
+            shard: discord.shard.number(),
+            shards: discord.shard.total(),
+        };
         let directory = Directory::new();
         let plugins_database =
             bailey_services::Database::connect(&database.urls.plugins, &DatabaseOptions::default())
@@ -121,6 +130,8 @@ impl Stack {
             discord,
             directory,
             link: None,
+            left: None,
+            key,
             trace: options.trace,
             database,
             plugins_database,
@@ -134,9 +145,20 @@ impl Stack {
 
     /// Begins to listen to Discord. What happened before is not heard of.
     pub(crate) fn connect(&mut self) {
+        self.listen(None);
+    }
+
+    /// Begins to listen to Discord where the last Bailey stopped, if Discord still knows where that was.
+    pub(crate) async fn go_on(&mut self, data: &Path) {
+        let standing = Standing::new(self.store.clone(), self.key, data);
+        let found = standing.find(&self.directory).await;
+        self.listen(Some((standing, found)));
+    }
+
+    fn listen(&mut self, standing: Option<(Standing, Option<Found>)>) {
         let (clock, directory) = (Arc::clone(&self.clock), self.directory.clone());
-        let interactions = self.services.interactions.clone();
-        let link = Link::start(&self.discord, &self.host, interactions, clock, directory, self.trace.clone());
+        let (interactions, trace) = (self.services.interactions.clone(), self.trace.clone());
+        let link = Link::start(&self.discord, &self.host, interactions, clock, directory, trace, standing);
         self.link = Some(link);
     }
 
@@ -279,6 +301,9 @@ impl Stack {
         self.host.shutdown().await;
         self.unlink().await;
         self.records.stop().await;
+        if let Some(left) = self.left.take() {
+            left.write(&self.directory).await; // every event is done by now, or put aside
+        }
         self.stopping.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -293,7 +318,7 @@ impl Stack {
 
     async fn unlink(&mut self) {
         if let Some(link) = self.link.take() {
-            link.stop().await;
+            self.left = link.stop().await;
         }
     }
 }

@@ -2,12 +2,14 @@
 //! gateway tells. It is the boundary between tenants for actions: a channel that is not here belongs to
 //! nobody. It decides nothing, and is bounded by the servers the bot is in.
 
+mod keep;
 mod permission;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bailey_protocol::{ChannelId, GuildId, RoleId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 
 use permission::EVERYTHING;
 pub use permission::{Overwrite, OverwriteTarget, Permission, Permissions, Role};
@@ -23,14 +25,17 @@ pub struct Directory {
     known: Arc<RwLock<Known>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Known {
+    /// Grows with each change.
+    #[serde(skip)]
+    revision: u64,
     guilds: HashMap<GuildId, GuildRecord>,
     channels: HashMap<ChannelId, Channel>,
     own_user: Option<UserId>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct GuildRecord {
     name: String,
     member_count: u64,
@@ -43,7 +48,7 @@ struct GuildRecord {
 }
 
 /// Where somebody is in voice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VoiceState {
     /// In which channel.
     pub channel: ChannelId,
@@ -61,7 +66,7 @@ pub struct Guild {
 }
 
 /// The bot as a member of a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OwnMember {
     /// Its roles without the one everybody has.
     pub(crate) roles: Vec<RoleId>,
@@ -70,7 +75,7 @@ pub(crate) struct OwnMember {
 }
 
 /// A channel or thread the bot can see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
     /// The server it belongs to.
     pub guild: GuildId,
@@ -318,7 +323,10 @@ impl Directory {
     }
 
     fn write(&self, change: impl FnOnce(&mut Known)) {
-        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let revision = known.revision;
+        change(&mut known);
+        known.revision = revision + 1;
     }
 }
 

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use bailey_protocol::{RoleId, UserId};
+use serde::{Deserialize, Serialize};
 
 macro_rules! permissions {
     ($($variant:ident = $bit:literal $name:literal,)*) => {
@@ -90,7 +91,7 @@ impl Permissions {
 }
 
 /// A role of a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     /// Its name.
     pub name: Arc<str>,
@@ -107,7 +108,7 @@ pub struct Role {
 }
 
 /// Whom an overwrite is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OverwriteTarget {
     /// Everybody with a role; the server's own id means everybody.
     Role(RoleId),
@@ -116,7 +117,7 @@ pub enum OverwriteTarget {
 }
 
 /// What a channel adds or takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overwrite {
     /// For whom.
     pub target: OverwriteTarget,

@@ -13,6 +13,8 @@ use crate::normalise::wire::Role;
 use crate::normalise::{Before, Mark, Normalised, Skip, Surroundings, normalise};
 use crate::recent::{Recent, RecentMember};
 
+use super::point::ResumePoint;
+
 /// Characters of an unreadable frame that are logged.
 const LOGGED_CHARACTERS: usize = 300;
 /// Discord's number for a dispatch.
@@ -41,6 +43,8 @@ pub(super) struct Taken {
     pub(super) direct_message: bool,
     /// Whether it could be read.
     pub(super) readable: bool,
+    /// Whether it begins a new session instead of the one that was to go on.
+    pub(super) anew: bool,
 }
 
 /// Reads frames of one shard, in order.
@@ -51,17 +55,34 @@ pub(super) struct Intake {
     mark: Mark,
     session: Option<String>,
     resume_url: Option<String>,
+    /// What an earlier gateway of the session had done, while the session goes on.
+    gone_on_from: Option<ResumePoint>,
+    /// The last dispatch the directory has learned from.
+    learned: u64,
 }
 
 impl Intake {
-    pub(super) fn new(directory: Directory, session: Option<&str>) -> Self {
+    pub(super) fn new(directory: Directory, point: Option<ResumePoint>) -> Self {
+        let session = point.as_ref().map(|point| point.session.clone());
         Self {
             directory,
             recent: Recent::new(),
-            mark: Mark::new(session.unwrap_or_default(), 0),
-            session: session.map(str::to_owned),
+            mark: Mark::new(session.as_deref().unwrap_or_default(), 0),
+            session,
             resume_url: None,
+            learned: point.as_ref().map_or(0, |point| point.learned),
+            gone_on_from: point,
         }
+    }
+
+    /// The last dispatch the directory has learned from.
+    pub(super) fn learned(&self) -> u64 {
+        self.learned
+    }
+
+    /// Whether an earlier gateway of the session has handed a dispatch on.
+    fn was_told(&self, sequence: u64) -> bool {
+        self.gone_on_from.as_ref().is_some_and(|point| sequence <= point.handed_on)
     }
 
     /// The session whose dispatches these are, and where Discord wants it resumed.
@@ -82,10 +103,24 @@ impl Intake {
         let (DISPATCH, Some(event_type), Some(sequence)) = (envelope.op, &envelope.t, envelope.s) else {
             return Ok(None);
         };
-        let mut taken = Taken { sequence, events: Vec::new(), direct_message: false, readable: true };
+        let mut taken =
+            Taken { sequence, events: Vec::new(), direct_message: false, readable: true, anew: false };
         let data = envelope.d.unwrap_or(RawValue::NULL);
+        if event_type == "READY" {
+            // Another session, with numbers of its own: whatever happened since the old one is lost.
+            taken.anew = self.gone_on_from.take().is_some();
+            self.learned = 0;
+        }
+        let known = sequence <= self.learned;
+        let told = self.was_told(sequence);
+        self.learned = self.learned.max(sequence);
         let outcome = self.before(event_type, data.get()).and_then(|before| {
-            self.learn(event_type, data.get())?;
+            if !known {
+                self.learn(event_type, data.get())?;
+            }
+            if told {
+                return Ok(Normalised::Events(Vec::new()));
+            }
             let (mark, directory) = (self.mark.at(sequence), &self.directory);
             normalise(event_type, data, Surroundings { directory, before: &before, mark, received_at })
         });

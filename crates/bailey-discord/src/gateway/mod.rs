@@ -5,6 +5,7 @@
 //! waits here while heartbeats go on; past that the connection is not read any more.
 
 mod intake;
+mod point;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use twilight_gateway::{CloseFrame, ConfigBuilder, Message, Session, Shard, Shard
 use crate::config::{DiscordConfig, install_tls_provider};
 use crate::directory::Directory;
 use intake::{Intake, Taken};
+pub use point::{Checkpoint, Position, ResumePoint};
 
 /// Dispatches that wait for a slow taker before the connection is not read any more.
 const MOST_WAITING: usize = 1024;
@@ -34,7 +36,25 @@ pub struct Gateway {
     stop: CancellationToken,
     tasks: TaskTracker,
     left_at: oneshot::Receiver<Option<ResumePoint>>,
+    checkpoints: Checkpoints,
 }
+
+/// Asks a gateway where it stands. Clones ask the same one.
+#[derive(Debug, Clone)]
+pub struct Checkpoints(mpsc::Sender<CheckpointRequest>);
+
+impl Checkpoints {
+    /// Where the gateway stands now, with a copy of the directory if that is wanted. `None` while there is no session,
+    /// and after its end.
+    pub async fn take(&self, with_directory: bool) -> Option<Checkpoint> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send((with_directory, answer)).await.ok()?;
+        answered.await.ok().flatten()
+    }
+}
+
+/// Asks for a checkpoint, with a copy of the directory or without.
+type CheckpointRequest = (bool, oneshot::Sender<Option<Checkpoint>>);
 
 /// How a gateway is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,6 +72,8 @@ pub struct GatewayStatus {
     pub unparsable: u64,
     /// Dispatches left out because they happened in private conversations, since the start.
     pub direct_messages: u64,
+    /// Discord did not keep the session that was to go on: what happened in between was not heard.
+    pub missed: bool,
 }
 
 /// Whether a gateway is connected.
@@ -68,14 +90,6 @@ pub enum GatewayState {
     Fatal(String),
 }
 
-/// Where a gateway left off, so that another one can go on without missing anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResumePoint {
-    session: String,
-    sequence: u64,
-    url: Option<String>,
-}
-
 impl Gateway {
     /// Connects in the background and hands events to `sink`. It ends when it is shut down, when
     /// nobody takes events any more, or when Discord refuses it for good.
@@ -85,20 +99,22 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         directory: Directory,
     ) -> Self {
-        Self::start_at(config, sink, clock, directory, None)
+        Self::start_at(config, sink, clock, directory, None, None)
     }
 
     /// Goes on where an earlier gateway left off: what happened in between is handed on first. The
     /// `directory` must be the one the earlier gateway filled, because Discord does not repeat it.
-    /// When the session is gone by then, a new one is begun.
+    /// When the session is gone by then, or without a point, a new one is begun. How far it is, it
+    /// writes into `position`.
     pub fn resume(
         config: &DiscordConfig,
         sink: mpsc::Sender<Event>,
         clock: Arc<dyn Clock>,
         directory: Directory,
-        point: ResumePoint,
+        point: Option<ResumePoint>,
+        position: Option<Position>,
     ) -> Self {
-        Self::start_at(config, sink, clock, directory, Some(point))
+        Self::start_at(config, sink, clock, directory, point, position)
     }
 
     fn start_at(
@@ -107,6 +123,7 @@ impl Gateway {
         clock: Arc<dyn Clock>,
         directory: Directory,
         point: Option<ResumePoint>,
+        position: Option<Position>,
     ) -> Self {
         install_tls_provider();
         let mut builder = ConfigBuilder::new(config.token.reveal().to_owned(), config.intents);
@@ -114,22 +131,25 @@ impl Gateway {
             builder = builder.proxy_url(url.to_owned());
         }
         if let Some(point) = &point {
-            builder = builder.session(Session::new(point.sequence, point.session.clone()));
+            builder = builder.session(Session::new(point.sequence(), point.session.clone()));
             if let Some(url) = &point.url {
                 builder = builder.resume_url(url.clone());
             }
         }
         let mut status = GatewayStatus { guilds: directory.guild_count(), ..GatewayStatus::default() };
-        status.processed_sequence = point.as_ref().map_or(0, |point| point.sequence);
+        status.processed_sequence = point.as_ref().map_or(0, ResumePoint::sequence);
         let (status, status_receiver) = watch::channel(status);
         let (leave, left_at) = oneshot::channel();
+        let (checkpoints, requests) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let listener = Listener {
             shard: Shard::with_config(config.shard, builder.build()),
-            intake: Intake::new(directory.clone(), point.as_ref().map(|point| point.session.as_str())),
-            resume_url: point.and_then(|point| point.url),
+            resume_url: point.as_ref().and_then(|point| point.url.clone()),
+            intake: Intake::new(directory.clone(), point),
             waiting: VecDeque::new(),
+            position,
+            requests,
             handed_on: 0,
             directory,
             clock,
@@ -137,12 +157,17 @@ impl Gateway {
         };
         tasks.spawn(listener.run(sink, stop.clone(), leave));
         tasks.close();
-        Self { status: status_receiver, stop, tasks, left_at }
+        Self { status: status_receiver, stop, tasks, left_at, checkpoints: Checkpoints(checkpoints) }
     }
 
     /// How it is doing, now and from now on. The channel closes when the gateway has ended.
     pub fn status(&self) -> watch::Receiver<GatewayStatus> {
         self.status.clone()
+    }
+
+    /// Asks it where it stands.
+    pub fn checkpoints(&self) -> Checkpoints {
+        self.checkpoints.clone()
     }
 
     /// Disconnects so that the session can be resumed for a while, and says where. Takes at most a
@@ -166,6 +191,8 @@ struct Listener {
     intake: Intake,
     resume_url: Option<String>,
     waiting: VecDeque<Taken>,
+    position: Option<Position>,
+    requests: mpsc::Receiver<CheckpointRequest>,
     /// Events taken out of `waiting` so far.
     handed_on: u64,
     directory: Directory,
@@ -185,6 +212,10 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                Some((with_directory, answer)) = self.requests.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.checkpoint(with_directory));
+                }
                 permit = sink.reserve(), if !self.waiting.is_empty() => match permit {
                     Ok(permit) => {
                         if let Some(event) = self.next_event() {
@@ -220,11 +251,13 @@ impl Listener {
         match self.intake.take(frame, self.clock.now()) {
             Ok(Some(taken)) => {
                 let (unreadable, direct) = (u64::from(!taken.readable), u64::from(taken.direct_message));
+                let anew = taken.anew;
                 self.waiting.push_back(taken);
                 self.status.send_if_modified(|status| {
                     status.unparsable += unreadable;
                     status.direct_messages += direct;
-                    unreadable + direct > 0
+                    status.missed |= anew;
+                    unreadable + direct > 0 || anew
                 });
                 self.settle();
             }
@@ -248,12 +281,15 @@ impl Listener {
     }
 
     fn next_event(&mut self) -> Option<Event> {
-        let events = &mut self.waiting.front_mut()?.events;
-        if events.is_empty() {
+        let taken = self.waiting.front_mut()?;
+        if taken.events.is_empty() {
             return None;
         }
         self.handed_on += 1;
-        Some(events.remove(0))
+        if let (Some(position), Some((session, _))) = (&mut self.position, self.intake.session()) {
+            position.note(session, taken.sequence);
+        }
+        Some(taken.events.remove(0))
     }
 
     /// Counts dispatches whose events have all been handed on as processed.
@@ -323,12 +359,25 @@ impl Listener {
         }
     }
 
+    fn checkpoint(&self, with_directory: bool) -> Option<Checkpoint> {
+        let point = self.left_at()?;
+        let (revision, directory) = match with_directory {
+            true => {
+                let (revision, copy) = self.directory.copy();
+                (revision, Some(copy))
+            }
+            false => (self.directory.revision(), None),
+        };
+        Some(Checkpoint { point, revision, directory })
+    }
+
     /// The first dispatch not handed on is the first that a resumed session repeats.
     fn left_at(&self) -> Option<ResumePoint> {
+        let handed_on = self.status.borrow().processed_sequence;
         let (session, url) = self.intake.session()?;
         let url = url.map(str::to_owned).or_else(|| self.resume_url.clone());
-        let sequence = self.status.borrow().processed_sequence;
-        Some(ResumePoint { session: session.to_owned(), sequence, url })
+        let learned = self.intake.learned();
+        Some(ResumePoint { session: session.to_owned(), url, handed_on, learned })
     }
 }
 

@@ -167,7 +167,8 @@ async fn a_shut_down_gateway_can_be_gone_on_with() {
     let point = rig.gateway.shutdown().await.unwrap();
     rig.control.say(say("meanwhile")).unwrap();
     let (sink, mut events) = mpsc::channel(8);
-    let gateway = Gateway::resume(&rig.config, sink, Arc::new(Still), rig.directory.clone(), point);
+    let gateway =
+        Gateway::resume(&rig.config, sink, Arc::new(Still), rig.directory.clone(), Some(point), None);
     assert_eq!(next(&mut events, EventKind::MessageCreate).await.payload["content"], "meanwhile");
     assert_eq!(rig.control.sessions().len(), 1);
     assert!(gateway.shutdown().await.is_some());
@@ -177,7 +178,7 @@ async fn a_shut_down_gateway_can_be_gone_on_with() {
 async fn a_slow_taker_holds_the_stream_back_and_loses_nothing() {
     let simulator = simulator(World::default_world()).await;
     let control = simulator.control();
-    control.set_heartbeat_interval(Duration::from_millis(200));
+    control.set_heartbeat_interval(Duration::from_secs(1));
     let (sink, mut events) = mpsc::channel(1);
     let gateway = Gateway::start(&config(&simulator), sink, Arc::new(Still), Directory::new());
     let mut status = gateway.status();
@@ -197,8 +198,8 @@ async fn a_slow_taker_holds_the_stream_back_and_loses_nothing() {
         let event = next(&mut events, EventKind::MessageCreate).await;
         assert_eq!(event.payload["content"], number.to_string().as_str());
     }
-    reached(&mut status, |status| status.processed_sequence == begun + 40).await;
-    assert_eq!(status.borrow().processed_sequence, session.sequence);
+    reached(&mut status, |status| status.processed_sequence >= begun + 40).await;
+    reached(&mut status, |status| status.processed_sequence == control.sessions()[0].sequence).await;
     assert_eq!(status.borrow().events, 40);
 }
 

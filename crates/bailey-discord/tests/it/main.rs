@@ -8,6 +8,7 @@ mod interactions;
 mod limits;
 mod properties;
 mod rest;
+mod resume;
 mod routes;
 mod server_events;
 mod support;

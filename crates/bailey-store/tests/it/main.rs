@@ -3,5 +3,6 @@
 
 mod cluster;
 mod command_syncs;
+mod gateway_sessions;
 mod operations;
 mod records;

@@ -72,7 +72,7 @@ pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
         })
         .await?;
         let installed = Installed::begin(&stack, chosen, &options, &folders).await?;
-        stack.connect();
+        stack.go_on(&folders.data).await;
         let endpoint = match (options.interactions_listen, &options.discord_public_key) {
             (Some(bind), Some(key)) => stack.take_interactions(bind, key.clone()).await?,
             _ => None,

@@ -21,6 +21,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod operations;
+mod resume;
 mod serve;
 mod storage_tour;
 mod support;
