@@ -63,16 +63,16 @@ impl Link {
         let position = standing.as_ref().and_then(Standing::position);
         let (point, saved_at) = found.map_or((None, None), |found| (Some(found.point), Some(found.saved_at)));
         let gateway = Gateway::resume(discord, sink, clock, directory, point, position);
+        let tasks = TaskTracker::new();
         if let Some(saved_at) = saved_at {
-            tokio::spawn(tell_of_a_gap(gateway.status(), saved_at));
+            tasks.spawn(tell_of_a_gap(gateway.status(), saved_at));
         }
         let notes = standing.map(|standing| {
             let stop = CancellationToken::new();
-            let keeper = tokio::spawn(keep(standing, gateway.checkpoints(), stop.clone()));
+            let keeper = tasks.spawn(keep(standing, gateway.checkpoints(), stop.clone()));
             Notes { keeper, stop }
         });
         let (sender, forwarded) = watch::channel(0);
-        let tasks = TaskTracker::new();
         let intake = Intake { host: host.clone(), interactions, trace };
         tasks.spawn(forward(events, intake.clone(), sender));
         tasks.close();

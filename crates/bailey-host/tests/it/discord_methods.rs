@@ -32,7 +32,7 @@ struct Row {
     /// What the bot must hold; `None` when everybody may.
     permission: Option<Permission>,
     /// Parameters with which it works.
-    works: fn(&Stage) -> Value,
+    works: Parameters,
     /// What people see of it then, in order.
     seen: &'static [&'static str],
     /// What becomes of things of another server.
@@ -42,29 +42,28 @@ struct Row {
 /// What becomes of things of another server.
 enum Foreign {
     /// The parameter of this name is refused, and Discord is not told to do anything.
-    Refused(&'static str, fn(&Stage) -> Value),
+    Refused(&'static str, Parameters),
     /// Discord itself says that there is none here.
-    Unknown(fn(&Stage) -> Value),
+    Unknown(Parameters),
     /// Each is refused on its own, by this rule.
-    Each(fn(&Stage) -> Value),
+    Each(Parameters),
     /// It works, and on this server only.
-    Here(fn(&Stage) -> Value),
+    Here(Parameters),
     /// The method names nothing; what it returns is of this server.
     NamesNothing,
 }
 
 const WHY: &str = "because";
 
+/// A row's parts in their order.
+type Parts = (Capability, Option<Permission>, Parameters, &'static [&'static str], Foreign);
+/// Parameters of a call, made for the stage.
+type Parameters = fn(&Stage) -> Value;
+
 fn row(method: Method) -> Row {
     use Capability as C;
     use Foreign::{Each, Here, NamesNothing, Refused, Unknown};
-    let (capability, permission, works, seen, foreign): (
-        C,
-        Option<Permission>,
-        fn(&Stage) -> Value,
-        &'static [&'static str],
-        Foreign,
-    ) = match method {
+    let (capability, permission, works, seen, foreign): Parts = match method {
         Method::DiscordSendMessage => (
             C::DiscordSendMessage,
             Some(Permission::SendMessages),

@@ -9,8 +9,10 @@ use std::{
         OnceLock,
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::group::{counter, shares};
 
