@@ -87,6 +87,8 @@ pub const LOG_EXTRA_CHARACTERS: usize = 500;
 /// Changes a plugin may make on one server of Discord in a minute, and at once, unless the operator says otherwise; more
 /// waits up to ten seconds. Answers to interactions and reading do not count. Bailey's choice.
 pub const DISCORD_WRITES_PER_MINUTE: u32 = 60;
+/// Time the audit of what plugins did on Discord is kept, by whole days of UTC. Bailey's choice.
+pub const AUDIT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Log lines one tenant may write in a minute, and as many again its process may print beside the protocol;
 /// what is over is counted and dropped. Bailey's choice.
 pub const LOG_LINES_PER_MINUTE: u32 = 60;

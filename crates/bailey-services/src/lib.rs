@@ -10,6 +10,7 @@ use bailey_discord::{Directory, Rest};
 use bailey_protocol::Clock;
 use tokio_util::sync::CancellationToken;
 
+pub mod audit;
 pub mod database;
 pub mod discord;
 pub mod ephemeral;
@@ -21,6 +22,7 @@ mod partitions;
 mod rounds;
 pub mod sql;
 
+pub use audit::Audit;
 pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
 pub use discord::Actions;
 pub use ephemeral::{Ephemeral, RedisServer};
@@ -55,6 +57,8 @@ pub struct Services {
     pub actions: Actions,
     /// `interaction.*`
     pub interactions: Interactions,
+    /// What plugins did on Discord.
+    pub audit: Audit,
 }
 
 impl Services {
@@ -76,7 +80,8 @@ impl Services {
                 None => Ephemeral::in_process(Arc::clone(&clock)),
             },
             logs: Logs::new(database.clone(), Arc::clone(&clock)),
-            metrics: Metrics::new(database, Arc::clone(&clock)),
+            metrics: Metrics::new(database.clone(), Arc::clone(&clock)),
+            audit: Audit::new(database, Arc::clone(&clock)),
             actions: Actions::new(rest.clone(), directory, Arc::clone(&clock)),
             interactions: Interactions::new(rest, clock),
         }
@@ -89,6 +94,7 @@ impl Services {
             self.sql.run_sweeper(cancelled.clone()),
             self.ephemeral.run_sweeper(cancelled.clone()),
             self.metrics.run_sweeper(cancelled.clone()),
+            self.audit.run_sweeper(cancelled.clone()),
             self.logs.run_sweeper(cancelled),
         );
     }
@@ -96,6 +102,7 @@ impl Services {
     /// Finishes what is under way and writes what waits. Call it before the database stops.
     pub async fn shut_down(&self) {
         self.interactions.shut_down().await;
+        self.audit.shut_down().await;
         self.metrics.shut_down().await;
         self.logs.shut_down().await;
         self.sql.close();

@@ -13,7 +13,7 @@ use bailey_protocol::{PluginId, Timestamp};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operator::{
-    ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, DeadLetterAction, DeadLetters,
+    AuditOptions, ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, DeadLetterAction, DeadLetters,
     ListDeadLetters, Serve, ShowDeadLetter, Status, SyncCommands,
 };
 
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     DeadLetters(DeadLetters),
     /// Show what a plugin logged, also while Bailey runs
     Logs(Logs),
+    /// Show what plugins did on Discord, and what came of it
+    Audit(AuditOptions),
     /// Find out whether untrusted plugins may run on this machine, and what to change if not
     Doctor(Doctor),
 }

@@ -10,15 +10,30 @@ use bailey_protocol::method::metrics::{Query, Record, Total};
 use bailey_protocol::method::sql::{Execute, Query as Select};
 use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
 use bailey_services::Services;
+use bailey_services::audit::AuditEntry;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+
+use tokio::time::Instant;
 
 use super::{Answer, Caller, Calls, Unanswered, discord, to_raw};
 
 impl Calls for Services {
     fn call(&self, caller: Caller, method: Method, params: Params) -> BoxFuture<'static, Answer> {
         let services = self.clone();
-        async move { carry_out(&services, &caller, method, &params).await }.boxed()
+        async move {
+            let (tenant, interaction) =
+                (caller.grants.tenant(), caller.interaction.map(|current| current.id));
+            let now = services.audit.now();
+            let entry = AuditEntry::begin(tenant, now, method, &params, interaction);
+            let began = Instant::now();
+            // One that is given up for its deadline is noted all the same: it may have been done.
+            let mut noted = Noted { services: &services, entry, began };
+            let answer = carry_out(&services, &caller, method, &params).await;
+            noted.end(&answer);
+            answer
+        }
+        .boxed()
     }
 
     fn log(&self, tenant: &Tenant, version: &str, line: LogLine) {
@@ -46,6 +61,27 @@ impl Calls for Services {
 
     fn needs_process(&self, _tenant: &Tenant) -> bool {
         false // no service holds anything that lives in a process
+    }
+}
+
+/// A call that belongs into the audit, and goes there however it ends.
+struct Noted<'a> {
+    services: &'a Services,
+    entry: Option<AuditEntry>,
+    began: Instant,
+}
+
+impl Noted<'_> {
+    fn end(&mut self, answer: &Answer) {
+        if let Some(entry) = self.entry.take() {
+            self.services.audit.note(entry.end(answer, self.began.elapsed()));
+        }
+    }
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.end(&Err(CallError::Timeout { what: "the call" }));
     }
 }
 

@@ -12,7 +12,8 @@ use bailey_host::{Answer, Caller, Calls};
 use bailey_protocol::{
     CallError, Capability, ChannelId, Clock, Event, Grants, GuildId, Method, Params, Tenant,
 };
-use bailey_services::{Database, DatabaseOptions, Services, ServicesOptions, Sql};
+use bailey_services::audit::{AuditEntry, AuditQuery};
+use bailey_services::{Audit, Database, DatabaseOptions, Services, ServicesOptions, Sql};
 use bailey_sim::world::permission;
 use bailey_sim::{ClockMode, Control, Say, Sight, SimConfig, Simulator, World};
 use bailey_store::testing::{shared_cluster, unique_schema};
@@ -482,6 +483,14 @@ impl Stage {
         self.until(|| held().is_some_and(|held| !held.contains(missing))).await;
     }
 
+    /// What the audit has of a method, newest first.
+    async fn noted(&self, database: &Database, method: Method) -> Vec<AuditEntry> {
+        self.services.audit.flush().await;
+        let query =
+            AuditQuery { method: Some(method.as_str().to_owned()), limit: 100, ..AuditQuery::default() };
+        Audit::find(database, &query).await.unwrap()
+    }
+
     fn mark(&self) -> u64 {
         self.control.observed_since(0).last().map_or(0, |seen| seen.index)
     }
@@ -546,6 +555,12 @@ async fn every_method_works_and_leaves_its_trace() {
         let mark = stage.mark();
         let answer = call(&stage.services, stage.home, method, &(row.works)(&stage)).await;
         assert!(answer.is_ok(), "{method}: {answer:?}");
+        let noted = stage.noted(&database, method).await;
+        match noted.first() {
+            // What changes nothing is not in the audit.
+            None => assert!(row.seen.is_empty(), "{method} is not in the audit"),
+            Some(entry) => assert_eq!(entry.error, None, "{method}"),
+        }
         let seen = stage.seen_since(mark);
         if seen != row.seen {
             different.push((method, seen, row.seen));
@@ -643,6 +658,11 @@ async fn what_the_bot_may_not_names_the_permission() {
         let answer = call(&stage.services, stage.home, method, &(row.works)(&stage)).await;
         let lacks = CallError::BotMissingPermission { permission: missing.as_str().to_owned() };
         assert_eq!(refused(answer, method), lacks, "{method}");
+        if !row.seen.is_empty() {
+            let (code, words) = stage.noted(&database, method).await.remove(0).error.unwrap();
+            assert_eq!(code, "BOT_MISSING_PERMISSION", "{method}");
+            assert!(words.contains(missing.as_str()), "{method}: {words}");
+        }
         assert!(stage.seen_since(mark).is_empty(), "{method}");
         // What is known beforehand is not asked. The first reaction, other people's messages and threads
         // begun by others are known to Discord only.

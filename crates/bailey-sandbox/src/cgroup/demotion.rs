@@ -14,7 +14,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::group::{counter, shares};
+use super::files::{counter, shares};
 
 /// Time between two looks at the groups.
 const LOOK: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{CONTROLLERS, Hierarchy, MemoryFiles, group::shares};
+use super::{CONTROLLERS, Hierarchy, MemoryFiles, files::shares};
 use crate::{
     config::CgroupParent,
     error::{Layer, LayerError},

@@ -8,6 +8,7 @@ use std::{
 
 use super::Hierarchy;
 use super::demotion::{self, Share};
+use super::files::{counter, shares};
 use crate::{
     error::{Layer, LayerError},
     limits::Limits,
@@ -198,11 +199,6 @@ impl Group {
     }
 }
 
-/// A weight of version 2 (100 is usual) in version 1's unit (1024 is usual).
-pub(crate) fn shares(weight: u64) -> u64 {
-    (weight * 1024 / 100).max(2)
-}
-
 /// Pause between two looks at a group that is not empty yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -241,12 +237,6 @@ fn kill_members<P: AsRef<Path>>(folders: &[P]) {
             }
         }
     }
-}
-
-/// A number of a file that has a name and a number a line.
-pub(super) fn counter(file: &Path, name: &str) -> Option<u64> {
-    let text = fs::read_to_string(file).ok()?;
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 fn write(file: &Path, value: impl ToString) -> Result<(), LayerError> {

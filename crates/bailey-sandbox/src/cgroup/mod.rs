@@ -2,14 +2,16 @@
 //! kill list, and its account of what happened. Version 2 where it has the controllers, else 1.
 
 mod demotion;
+mod files;
 mod find;
 mod group;
 mod sweep;
 
 use std::path::PathBuf;
 
+pub(crate) use files::shares;
 pub(crate) use find::{find, memory_of, places_of};
-pub(crate) use group::{Group, MemoryFiles, shares};
+pub(crate) use group::{Group, MemoryFiles};
 pub(crate) use sweep::{is_stale, owner_mark, sweep};
 
 /// The controllers we need.

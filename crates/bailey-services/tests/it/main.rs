@@ -1,6 +1,7 @@
 //! The services against a real PostgreSQL and a simulated Discord.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error is over")]
 
+mod audit;
 mod commands;
 mod discord;
 mod ephemeral;

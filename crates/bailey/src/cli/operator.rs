@@ -207,3 +207,31 @@ pub(crate) struct ChosenDeadLetters {
     #[command(flatten)]
     pub(crate) places: Places,
 }
+
+/// `bailey audit`
+#[derive(Debug, Args)]
+pub(crate) struct AuditOptions {
+    /// Only what this plugin did
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// Only on this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// Only calls of this method, such as discord.ban_member
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<String>,
+    /// Only what was refused or failed
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only since then: 90s, 15m, 2h, 1d ago, or a time like 2026-01-31T12:00:00 (UTC)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<Since>,
+    /// How many entries at most, the newest
+    #[arg(long, value_name = "ENTRIES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}

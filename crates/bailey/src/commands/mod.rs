@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub(crate) mod audit;
 #[expect(clippy::module_inception, reason = "the command is called so")]
 pub(crate) mod commands;
 pub(crate) mod dead_letters;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what must be there is, or the test fails")]
 
 mod actions;
+mod audit;
 mod bad_input;
 mod command_line;
 mod commands;
