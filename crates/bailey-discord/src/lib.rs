@@ -28,5 +28,5 @@ pub use incoming::{BadPublicKey, Incoming, NotDiscords, PublicKey, read_incoming
 pub use recent::{RecentMember, RecentMessage};
 pub use rest::callback::CallbackBody;
 pub use rest::commands::{CommandChanges, SyncOutcome, command_changes, prepared_command};
-pub use rest::{Application, Asker, Original, Rest};
+pub use rest::{Application, Asker, Original, Rest, Withheld};
 pub use twilight_gateway::{Intents, ShardId};

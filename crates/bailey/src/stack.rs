@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{Directory, DiscordConfig, GatewayStatus, PublicKey, Rest};
+use bailey_discord::{Directory, DiscordConfig, GatewayStatus, PublicKey, Rest, Withheld};
 use bailey_host::{
     Host, HostConfig, HostRates, HostTimings, Installation, Observer, RoomLimits, sandbox_spawner,
 };
@@ -82,9 +82,16 @@ impl Stack {
     /// Starts the parts from the ground up. Events come once it is connected.
     pub(crate) async fn start(options: StackOptions) -> Result<Self, CommandError> {
         let failed = |error: &dyn std::error::Error| CommandError::failed(chain(error));
-        let StackOptions { database, sandbox, discord, clock, .. } = options;
+        let StackOptions { database, sandbox, mut discord, clock, .. } = options;
         let store = Store::connect(&database.urls.platform).await.map_err(|error| failed(&error))?;
         let (rest, application) = Rest::connect(&discord).await.map_err(|error| failed(&error))?;
+        for Withheld { intent, name, without } in application.withheld(discord.intents) {
+            // Rather less than nothing at all: Discord would close the connection for good.
+            discord.intents.remove(intent);
+            tracing::warn!(
+                "the bot has no {name}: {without}. Switch it on on the Bot page of the developer portal and start Bailey again"
+            );
+        }
         let key = GatewaySessionKey {
             application: application.id,
             shard: discord.shard.number(),

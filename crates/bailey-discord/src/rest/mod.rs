@@ -1,6 +1,7 @@
 //! What can be asked of Discord, one function a thing. How a request travels is
 //! [`crate::egress`]'s business; who may ask is decided before it comes here.
 
+mod application;
 mod asker;
 pub(crate) mod callback;
 pub(crate) mod commands;
@@ -14,8 +15,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bailey_protocol::ApplicationId;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use twilight_http::request::Request;
 use twilight_http::routing::Route;
@@ -23,6 +22,7 @@ use twilight_http::routing::Route;
 use crate::config::DiscordConfig;
 use crate::egress::{Again, Call, Egress, Outcome, Refusals};
 use crate::error::DiscordError;
+pub use application::{Application, Withheld};
 pub use asker::Asker;
 pub use interaction::Original;
 
@@ -42,18 +42,6 @@ pub(crate) mod flag {
 pub struct Rest {
     egress: Egress,
     nonces: Arc<Nonces>,
-}
-
-/// The application the bot token belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Application {
-    /// Its id, part of the routes that answer interactions.
-    pub id: ApplicationId,
-    /// Its name.
-    pub name: String,
-    /// Discord's flags: among others whether message text and members may be asked for.
-    #[serde(default)]
-    pub flags: u64,
 }
 
 impl Rest {

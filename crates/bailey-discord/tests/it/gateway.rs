@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{BotToken, Directory, DiscordConfig, Gateway, GatewayState};
+use bailey_discord::{BotToken, Directory, DiscordConfig, Gateway, GatewayState, Rest};
 use bailey_protocol::event::InteractionKind;
 use bailey_protocol::{ChannelId, Event, EventKind};
 use bailey_sim::{Attachment, Membership, React, Say, World};
@@ -218,6 +218,29 @@ async fn intents_that_are_switched_off_are_said_and_what_to_do() {
     let simulator = simulator(world).await;
     let reason = refused(&config(&simulator)).await;
     assert!(reason.contains("Message Content") && reason.contains("4014"), "{reason}");
+}
+
+#[tokio::test]
+async fn without_an_intent_it_goes_on_with_less() {
+    let mut world = World::default_world();
+    world.application.message_content = false;
+    let simulator = simulator(world).await;
+    let config = config(&simulator);
+    let (_, application) = Rest::connect(&config).await.unwrap();
+    let withheld = application.withheld(config.intents);
+    assert_eq!(withheld.iter().map(|one| one.name).collect::<Vec<_>>(), ["Message Content Intent"]);
+    let intents = config.intents - withheld[0].intent;
+    assert!(application.withheld(intents).is_empty());
+    let config = DiscordConfig { intents, ..config };
+    let (sink, mut events) = mpsc::channel(8);
+    let gateway = Gateway::start(&config, sink, Arc::new(Still), Directory::new());
+    reached(&mut gateway.status(), |status| status.guilds == 1).await;
+    simulator.control().say(say("unseen")).unwrap();
+    let message = next(&mut events, EventKind::MessageCreate).await;
+    assert_eq!((&message.payload["content"], &message.payload["author_name"]), (&json!(""), &json!("alice")));
+    // With everything switched on, nothing is withheld.
+    let (_simulator, _, application) = crate::support::sender().await;
+    assert!(application.withheld(DiscordConfig::default_intents()).is_empty());
 }
 
 async fn refused(config: &DiscordConfig) -> String {
