@@ -65,6 +65,11 @@ impl Bench {
         }
     }
 
+    /// A folder of this run's.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Where Python roots are kept.
     pub(crate) fn roots(&self) -> PathBuf {
         self.scratch.path().join("roots")

@@ -12,6 +12,7 @@ mod calls;
 mod clock;
 mod container;
 mod crowd;
+mod discord;
 mod ephemeral;
 mod kv;
 mod logs;
@@ -71,6 +72,7 @@ async fn run(asked: Arguments) -> Result<(), BenchError> {
     ephemeral::measure(&bench, &mut table).await?;
     logs::measure(&bench, &mut table).await?;
     metrics::measure(&bench, &mut table).await?;
+    discord::measure(&bench, &mut table).await?;
     neighbours::measure(&bench, &mut table).await?;
     bench.check_wanted()?;
     table.finish();
