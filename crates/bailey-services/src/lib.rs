@@ -1,4 +1,5 @@
-//! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`.
+//! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`;
+//! and the `audit` of what came of the last two.
 //!
 //! A service is handed a `Grant`, which names the tenant, and never looks one up. It knows no
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
