@@ -157,7 +157,7 @@ impl Stack {
 
     /// Begins to listen to Discord where the last Bailey stopped, if Discord still knows where that was.
     pub(crate) async fn go_on(&mut self, data: &Path) {
-        let standing = Standing::new(self.store.clone(), self.key, data);
+        let standing = Standing::new(self.store.clone(), self.key, self.discord.intents.bits(), data);
         let found = standing.find(&self.directory).await;
         self.listen(Some((standing, found)));
     }

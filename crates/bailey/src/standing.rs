@@ -23,6 +23,8 @@ const FRESH: Duration = Duration::from_secs(3600);
 pub(crate) struct Standing {
     store: Store,
     key: GatewaySessionKey,
+    /// What the gateway asks to be told of.
+    intents: u64,
     /// Where the gateway itself writes how far it is.
     position: PathBuf,
     /// The last account that was written down with a directory.
@@ -44,6 +46,8 @@ struct Account {
     point: ResumePoint,
     /// Whether the gateway was left in good order, its events done or put aside.
     in_order: bool,
+    /// What the session is told of; that cannot be changed while it goes on.
+    intents: u64,
 }
 
 /// Where an earlier Bailey stood.
@@ -56,9 +60,9 @@ pub(crate) struct Found {
 
 impl Standing {
     /// Keeps a file of the gateway's in this folder.
-    pub(crate) fn new(store: Store, key: GatewaySessionKey, data: &Path) -> Self {
+    pub(crate) fn new(store: Store, key: GatewaySessionKey, intents: u64, data: &Path) -> Self {
         let position = data.join(format!("gateway-position-{}-{}", key.shard, key.shards));
-        Self { store, key, position, whole: None, last: None, failing: false }
+        Self { store, key, intents, position, whole: None, last: None, failing: false }
     }
 
     /// Where an earlier Bailey stood, if Discord may still know it, with what it knew of the servers.
@@ -79,6 +83,9 @@ impl Standing {
         }
         let read = || -> Result<Option<ResumePoint>, String> {
             let account: Account = serde_json::from_value(kept.point).map_err(|error| error.to_string())?;
+            if account.intents != self.intents {
+                return Err("that session is told of other things than are wanted now".to_owned());
+            }
             // Of one that was left in good order, the account says all. Of one that died, the file says how far it was.
             let point = match account.in_order {
                 true => Some(account.point),
@@ -101,7 +108,8 @@ impl Standing {
             }
             Err(error) => {
                 tracing::warn!(
-                    "what the last Bailey wrote down cannot be read ({error}); a new session is begun"
+                    "it cannot be gone on where the last Bailey stood ({error}): what happened since {} was not heard",
+                    kept.saved_at
                 );
                 None
             }
@@ -161,7 +169,7 @@ impl Standing {
                 }
                 None => None,
             };
-            let account = Account { point: point.clone(), in_order };
+            let account = Account { point: point.clone(), in_order, intents: self.intents };
             let value = serde_json::to_value(&account).map_err(|error| error.to_string())?;
             let saved = self.store.save_gateway_session(self.key, &value, bytes.as_deref()).await;
             saved.map_err(|error| chain(&error))?;
