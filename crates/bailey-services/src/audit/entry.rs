@@ -182,7 +182,7 @@ mod tests {
     fn what_came_of_it_is_said_in_short() {
         let entry = || begin(Method::DiscordKickBulk, &json!({"user_ids": ["1", "2"]})).unwrap();
         assert_eq!(done(entry(), &json!({"success": 1, "failed": 1, "errors": []})).targets["failed"], 1);
-        let long = CallError::validation("channel_id", &"x".repeat(5000));
+        let long = CallError::validation("channel_id", "x".repeat(5000));
         let (code, words) = entry().end(&Err(long), Duration::ZERO).error.unwrap();
         assert_eq!((code.as_str(), words.chars().count()), ("VALIDATION_ERROR", DETAIL_CHARACTERS));
     }
