@@ -9,8 +9,6 @@ use bailey_protocol::limits;
 use reqwest::Url;
 use twilight_gateway::{Intents, ShardId};
 
-const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(limits::DISCORD_WRITES_PER_MINUTE).unwrap();
-
 /// What a connection to Discord takes.
 #[derive(Debug, Clone)]
 pub struct DiscordConfig {
@@ -27,6 +25,9 @@ pub struct DiscordConfig {
 }
 
 impl DiscordConfig {
+    /// What each plugin may change in a minute, unless the operator says otherwise.
+    pub const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(limits::DISCORD_WRITES_PER_MINUTE).unwrap();
+
     /// The one shard of a bot, told of everything that events are made from.
     pub fn new(token: BotToken, endpoints: Endpoints) -> Self {
         Self {
@@ -34,7 +35,7 @@ impl DiscordConfig {
             endpoints,
             intents: Self::default_intents(),
             shard: ShardId::ONE,
-            writes_per_minute: WRITES_PER_MINUTE,
+            writes_per_minute: Self::WRITES_PER_MINUTE,
         }
     }
 

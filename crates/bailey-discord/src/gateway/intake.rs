@@ -2,18 +2,20 @@
 //! channels. It does no I/O; a frame it cannot read is reported, never passed on.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use bailey_protocol::{ChannelId, Event, GuildId, MessageId, RoleId, Timestamp, UserId};
+use bailey_protocol::{ChannelId, Event, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::directory::{Channel, Directory, Overwrite, OverwriteTarget, OwnMember, VoiceState};
-use crate::normalise::wire::Role;
+use crate::directory::Directory;
 use crate::normalise::{Before, Mark, Normalised, Skip, Surroundings, normalise};
-use crate::recent::{Recent, RecentMember};
+use crate::recent::Recent;
 
 use super::point::ResumePoint;
+use super::shapes::{
+    AboutMessages, GuildCreate, GuildUpdate, Identified, MemberUpdate, OfUser, Ready, RoleChange,
+    RoleDeletion, ThreadListSync, UnavailableGuild, WireChannel, WireVoice, in_guild,
+};
 
 /// Characters of an unreadable frame that are logged.
 const LOGGED_CHARACTERS: usize = 300;
@@ -252,236 +254,10 @@ fn report(event_type: &str, sequence: u64, data: &str, error: &serde_json::Error
     );
 }
 
-#[derive(Deserialize)]
-struct Identified<T> {
-    id: T,
-}
-
-#[derive(Deserialize)]
-struct Ready {
-    session_id: String,
-    resume_gateway_url: String,
-    #[serde(default)]
-    user: Option<Identified<UserId>>,
-    #[serde(default)]
-    guilds: HashSet<ReadyGuild>,
-}
-
-#[derive(Deserialize, PartialEq, Eq, Hash)]
-struct ReadyGuild {
-    id: GuildId,
-}
-
-#[derive(Deserialize)]
-struct UnavailableGuild {
-    id: GuildId,
-    #[serde(default)]
-    unavailable: bool,
-}
-
-#[derive(Deserialize)]
-struct GuildUpdate {
-    id: GuildId,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    owner_id: Option<UserId>,
-}
-
-#[derive(Deserialize)]
-struct GuildCreate<'a> {
-    id: GuildId,
-    #[serde(default)]
-    unavailable: bool,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    member_count: u64,
-    #[serde(default)]
-    owner_id: Option<UserId>,
-    #[serde(default)]
-    channels: Vec<WireChannel>,
-    #[serde(default)]
-    threads: Vec<WireChannel>,
-    #[serde(default)]
-    #[serde(borrow)]
-    roles: Vec<Role<'a>>,
-    #[serde(default)]
-    voice_states: Vec<WireVoice>,
-    /// Among them always the bot itself.
-    #[serde(default)]
-    members: Vec<WireMember>,
-}
-
-impl GuildCreate<'_> {
-    fn keep(self, directory: &Directory, recent: &mut Recent) {
-        if self.unavailable {
-            return;
-        }
-        directory.put_guild(self.id, self.name, self.member_count, self.owner_id);
-        for role in &self.roles {
-            directory.put_role(self.id, role.id, role.known());
-        }
-        for channel in self.channels.into_iter().chain(self.threads) {
-            channel.keep(directory, Some(self.id));
-        }
-        for state in &self.voice_states {
-            directory.put_voice(self.id, state.user_id, state.known());
-        }
-        let own = directory.own_user();
-        for member in self.members {
-            recent.put_member(self.id, member.user.id, member.recent());
-            if Some(member.user.id) == own {
-                directory.put_own_member(self.id, member.known());
-            }
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct WireChannel {
-    id: ChannelId,
-    #[serde(default)]
-    guild_id: Option<GuildId>,
-    #[serde(default)]
-    name: Option<String>,
-    r#type: u8,
-    #[serde(default)]
-    parent_id: Option<ChannelId>,
-    #[serde(default)]
-    permission_overwrites: Vec<WireOverwrite>,
-}
-
-/// Discord's number of an overwrite for a member.
-const FOR_MEMBER: u8 = 1;
-
-#[derive(Deserialize)]
-struct WireOverwrite {
-    id: RoleId,
-    r#type: u8,
-    #[serde(default)]
-    allow: String,
-    #[serde(default)]
-    deny: String,
-}
-
-impl WireOverwrite {
-    fn known(&self) -> Overwrite {
-        let target = match self.r#type {
-            FOR_MEMBER => OverwriteTarget::Member(UserId(self.id.0)),
-            _ => OverwriteTarget::Role(self.id),
-        };
-        Overwrite { target, allow: bits(&self.allow), deny: bits(&self.deny) }
-    }
-}
-
-/// Permission bits are decimal texts.
-fn bits(text: &str) -> u64 {
-    text.parse().unwrap_or(0)
-}
-
-impl WireChannel {
-    /// Inside a server's own object Discord leaves the server's id out.
-    fn keep(self, directory: &Directory, inside: Option<GuildId>) {
-        let Some(guild) = inside.or(self.guild_id) else { return };
-        let name = self.name.unwrap_or_default().into();
-        let overwrites = self.permission_overwrites.iter().map(WireOverwrite::known).collect();
-        let channel = Channel { guild, name, kind: self.r#type, parent: self.parent_id, overwrites };
-        directory.put_channel(self.id, channel);
-    }
-}
-
-#[derive(Deserialize)]
-struct ThreadListSync {
-    guild_id: GuildId,
-    #[serde(default)]
-    threads: Vec<WireChannel>,
-}
-
-#[derive(Deserialize)]
-struct WireVoice {
-    /// Left out inside a server's own object.
-    #[serde(default)]
-    guild_id: Option<GuildId>,
-    #[serde(default)]
-    channel_id: Option<ChannelId>,
-    user_id: UserId,
-    #[serde(default)]
-    self_stream: bool,
-}
-
-impl WireVoice {
-    fn known(&self) -> Option<VoiceState> {
-        Some(VoiceState { channel: self.channel_id?, self_stream: self.self_stream })
-    }
-}
-
-#[derive(Deserialize)]
-struct OfUser {
-    guild_id: GuildId,
-    user: Identified<UserId>,
-}
-
-#[derive(Deserialize)]
-struct AboutMessages {
-    #[serde(default)]
-    id: Option<MessageId>,
-    #[serde(default)]
-    ids: Vec<MessageId>,
-}
-
-#[derive(Deserialize)]
-struct WireMember {
-    user: Identified<UserId>,
-    #[serde(default)]
-    nick: Option<String>,
-    #[serde(default)]
-    roles: Vec<RoleId>,
-    #[serde(default)]
-    communication_disabled_until: Option<String>,
-}
-
-impl WireMember {
-    fn recent(&self) -> RecentMember {
-        RecentMember { nick: self.nick.as_deref().map(Into::into), roles: self.roles.as_slice().into() }
-    }
-
-    fn known(self) -> OwnMember {
-        let timed_out_until = self.communication_disabled_until.and_then(|text| text.parse().ok());
-        OwnMember { roles: self.roles, timed_out_until }
-    }
-}
-
-#[derive(Deserialize)]
-struct MemberUpdate {
-    guild_id: GuildId,
-    #[serde(flatten)]
-    member: WireMember,
-}
-
-#[derive(Deserialize)]
-struct RoleChange<'a> {
-    guild_id: GuildId,
-    #[serde(borrow)]
-    role: Role<'a>,
-}
-
-#[derive(Deserialize)]
-struct RoleDeletion {
-    guild_id: GuildId,
-    role_id: RoleId,
-}
-
-fn in_guild(data: &str) -> Result<GuildId, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct InGuild {
-        guild_id: GuildId,
-    }
-    Ok(serde_json::from_str::<InGuild>(data)?.guild_id)
-}
-
 #[cfg(test)]
 mod tests {
+    use bailey_protocol::GuildId;
+
     use super::*;
 
     fn intake() -> Intake {

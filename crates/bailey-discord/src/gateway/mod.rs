@@ -6,6 +6,7 @@
 
 mod intake;
 mod point;
+mod shapes;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

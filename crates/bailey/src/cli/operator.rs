@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use bailey_discord::PublicKey;
-use bailey_protocol::{PluginId, limits};
+use bailey_discord::{DiscordConfig, PublicKey};
+use bailey_protocol::PluginId;
 use clap::{ArgGroup, Args, Subcommand};
 
 use super::{LongLivedOptions, Places, PluginOptions, SandboxOptions, Since};
-
-const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(limits::DISCORD_WRITES_PER_MINUTE).unwrap();
 
 /// `bailey serve`
 #[derive(Debug, Args)]
@@ -40,7 +38,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "BAILEY_RESERVE_COMMANDS", value_name = "NAME", value_delimiter = ',')]
     pub(crate) reserve_command: Vec<String>,
     /// How often a minute each plugin may change something on each server, and how often at once
-    #[arg(long, env = "BAILEY_DISCORD_WRITES_PER_MINUTE", value_name = "NUMBER", default_value_t = WRITES_PER_MINUTE)]
+    #[arg(long, env = "BAILEY_DISCORD_WRITES_PER_MINUTE", value_name = "NUMBER", default_value_t = DiscordConfig::WRITES_PER_MINUTE)]
     pub(crate) discord_writes_per_minute: NonZeroU32,
     #[command(flatten)]
     pub(crate) long_lived: LongLivedOptions,
