@@ -15,7 +15,6 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -78,21 +77,24 @@ struct Told {
     address: std::net::SocketAddr,
     /// When the first message was sent.
     began: oneshot::Receiver<Instant>,
-    _tasks: JoinSet<()>,
 }
 
 async fn told(servers: u64, messages: u64) -> Result<Told, BenchError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (begin, began) = oneshot::channel();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let Ok((stream, _)) = listener.accept().await else { return };
-        if let Err(error) = tell(stream, servers, messages, begin).await {
-            eprintln!("bench: the gateway's visitor left: {error}");
-        }
-    });
-    Ok(Told { address, began, _tasks: tasks })
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // On a thread of its own, as it is for a visitor in another process. It ends when the visitor leaves.
+    std::thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let Ok(listener) = TcpListener::from_std(listener) else { return };
+            let Ok((stream, _)) = listener.accept().await else { return };
+            // A visitor that has what it wanted leaves in the middle.
+            let _ = tell(stream, servers, messages, begin).await;
+        });
+    })?;
+    Ok(Told { address, began })
 }
 
 async fn tell(
