@@ -14,7 +14,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::files::{counter, shares};
+use super::{
+    files::{counter, shares},
+    find::{Place, places_of},
+};
 
 /// Time between two looks at the groups.
 const LOOK: Duration = Duration::from_secs(1);
@@ -36,6 +39,17 @@ pub(super) struct Share {
     pub(super) version2: bool,
     /// Its weight while it is not behind the others, in version 2's unit.
     pub(super) weight: u64,
+}
+
+/// Watches the group of a process whose group others made, if it is to be seen and its share is limited there.
+pub(crate) fn keep_fair(pid: u32, weight: u64) {
+    let limited = |place: &Place| counter(&place.folder.join("cpu.stat"), "nr_throttled").is_some();
+    match places_of(pid, "cpu").into_iter().find(limited) {
+        Some(Place { folder, version2, .. }) => watch(Share { folder, version2, weight }),
+        None => {
+            tracing::debug!(pid, "the group of a process is not to be seen; only its share keeps it fair")
+        }
+    }
 }
 
 /// Watches a group until it is removed.

@@ -164,7 +164,7 @@ pub(crate) fn places_of(pid: u32, controller: &str) -> Vec<Place> {
 pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     pub(crate) top: PathBuf,
-    version2: bool,
+    pub(super) version2: bool,
 }
 
 /// Those of one line of a process's groups: number, controllers, path.

@@ -9,6 +9,7 @@ mod sweep;
 
 use std::path::PathBuf;
 
+pub(crate) use demotion::keep_fair;
 pub(crate) use files::shares;
 pub(crate) use find::{find, memory_of, places_of};
 pub(crate) use group::{Group, MemoryFiles};

@@ -22,7 +22,7 @@ use super::{
     pipes, request,
 };
 use crate::{
-    Limits,
+    Limits, cgroup,
     error::{Layer, LayerError, SpawnError},
     exit::Exit,
     identity::Lease,
@@ -123,7 +123,7 @@ impl Container {
     /// Has a started container looked after. `flow` moves its bytes.
     pub(super) fn keep(
         yard: &Arc<Yard>,
-        id: String,
+        (id, pid): (String, u32),
         label: &str,
         limits: &Limits,
         lease: Lease,
@@ -135,6 +135,7 @@ impl Container {
             docker: yard.docker.clone(),
             kernel: yard.kernel,
             id,
+            pid,
             label: label.to_owned(),
             limits: limits.clone(),
             flow,
@@ -186,6 +187,7 @@ struct Keeper {
     docker: Docker,
     kernel: Kernel,
     id: String,
+    pid: u32,
     label: String,
     limits: Limits,
     flow: JoinHandle<()>,
@@ -253,7 +255,10 @@ impl Keeper {
             cpu_quota: Some(quota),
             ..ContainerUpdateBody::default()
         };
-        let Err(error) = self.docker.update_container(&self.id, limits).await else { return };
+        let Err(error) = self.docker.update_container(&self.id, limits).await else {
+            cgroup::keep_fair(self.pid, self.limits.cpu_weight);
+            return;
+        };
         // One that has ended needs no limit.
         let runs = inspect(&self.docker, &self.id).await.ok().and_then(|container| container.state?.running);
         if runs != Some(false) {

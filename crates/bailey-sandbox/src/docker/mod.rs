@@ -215,7 +215,7 @@ impl Yard {
         };
         let (pid, stdio) = (started.pid, started.stdio);
         let flow = self.tasks.spawn(started.flow);
-        let container = Container::keep(&self, started.id, label, &spec.limits, lease, flow);
+        let container = Container::keep(&self, (started.id, pid), label, &spec.limits, lease, flow);
         Ok(Process::new(pid, stdio, Life::Container(container)))
     }
 }

@@ -87,8 +87,32 @@ async fn the_processor_share_is_limited_once_it_has_started() {
     crate::fixture::until("the share is limited", || quota() == "50000").await;
 }
 
+#[tokio::test]
+async fn whoever_uses_up_its_share_waits_behind_the_others() {
+    let Some(yard) = yard().await else { return };
+    let plugin = Plugin::new("print('begun', flush=True)\nwhile True:\n    pass\n");
+    let process = within(yard.sandbox.spawn(plugin.spec())).await.unwrap();
+    process.started();
+    let pid = process.pid();
+    // A kernel before Linux 5.15 has the weight alone.
+    let behind = || match read_of_group(pid, "cpu.idle", "cpu.idle") {
+        Some(idle) => idle.trim() == "1",
+        None => {
+            let weight = read_of_group(pid, "cpu.shares", "cpu.weight").unwrap();
+            ["1", "2", "10"].contains(&weight.trim())
+        }
+    };
+    assert!(!behind());
+    crate::fixture::until("it is moved behind the others", behind).await;
+}
+
 /// The processor share in the control group of a process, in microseconds of every 100000.
 fn quota(pid: u32) -> String {
+    read_of_group(pid, "cpu.cfs_quota_us", "cpu.max").expect("a control group with a processor share")
+}
+
+/// What a file in the control group of a process says; its names in versions 1 and 2.
+fn read_of_group(pid: u32, first: &str, second: &str) -> Option<String> {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     let find = |wanted: &dyn Fn(&str) -> bool| {
         groups.lines().find_map(|line| {
@@ -98,10 +122,8 @@ fn quota(pid: u32) -> String {
         })
     };
     let first = find(&|controllers| controllers.split(',').any(|name| name == "cpu"))
-        .map(|group| format!("/sys/fs/cgroup/cpu{group}/cpu.cfs_quota_us"))
-        .and_then(|path| std::fs::read_to_string(path).ok());
+        .and_then(|group| std::fs::read_to_string(format!("/sys/fs/cgroup/cpu{group}/{first}")).ok());
     let second = find(&|controllers| controllers.is_empty())
-        .map(|group| format!("/sys/fs/cgroup{group}/cpu.max"))
-        .and_then(|path| std::fs::read_to_string(path).ok());
-    first.or(second).expect("a control group with a processor share")
+        .and_then(|group| std::fs::read_to_string(format!("/sys/fs/cgroup{group}/{second}")).ok());
+    first.or(second)
 }
