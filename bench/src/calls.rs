@@ -46,4 +46,8 @@ where
     fn needs_process(&self, _tenant: &Tenant) -> bool {
         false
     }
+
+    fn blot(&self, _tenant: &Tenant, text: String) -> String {
+        text
+    }
 }

@@ -40,6 +40,7 @@ pub(crate) fn command(guild: u64, id: &str, interaction: u64, command: Option<&s
         command: command.map(str::to_owned),
         custom_id: None,
         message: None,
+        invoker: Default::default(),
     });
     event
 }

@@ -157,12 +157,25 @@ impl FromIterator<Capability> for CapabilitySet {
 pub struct Grants {
     tenant: Arc<Tenant>,
     capabilities: CapabilitySet,
+    domains: Arc<[String]>,
 }
 
 impl Grants {
-    /// The grants of one tenant.
+    /// The grants of one tenant, without any host it may reach.
     pub fn new(tenant: Tenant, capabilities: CapabilitySet) -> Self {
-        Self { tenant: Arc::new(tenant), capabilities }
+        Self { tenant: Arc::new(tenant), capabilities, domains: Arc::default() }
+    }
+
+    /// The same, with the internet hosts the server agreed to.
+    #[must_use]
+    pub fn with_domains(mut self, domains: impl IntoIterator<Item = String>) -> Self {
+        self.domains = domains.into_iter().collect();
+        self
+    }
+
+    /// The internet hosts the server agreed to, as the manifest names them. Empty means none.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
     }
 
     /// Whose grants these are.

@@ -62,6 +62,22 @@ pub enum CallError {
         /// Lower-case name, for example `manage_roles`.
         permission: String,
     },
+    /// A request to another server was not sent, or there was no answer. A plain `RpcError` in the SDKs.
+    Proxy(String),
+    /// The plugin may not reach a host on this server. A plain `RpcError` in the SDKs.
+    HostNotAllowed {
+        /// Which.
+        host: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// A secret is there but not for this use. A plain `RpcError` in the SDKs.
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
     /// No such method.
     UnknownMethod(String),
     /// The answer did not come in time.
@@ -164,6 +180,13 @@ impl CallError {
             Self::BotMissingPermission { permission } => {
                 permission_field = Some(permission.clone());
                 ("BOT_MISSING_PERMISSION", format!("bot lacks {} permission", sanitise(permission)))
+            }
+            Self::Proxy(reason) => ("PROXY_ERROR", format!("proxy request failed: {}", sanitise(reason))),
+            Self::HostNotAllowed { host, reason } => {
+                ("HOST_NOT_ALLOWED", format!("host {} is not allowed: {}", sanitise(host), sanitise(reason)))
+            }
+            Self::Secret { name, reason } => {
+                ("SECRET_ERROR", format!("secret {} cannot be used: {}", sanitise(name), sanitise(reason)))
             }
             Self::UnknownMethod(method) => {
                 ("METHOD_NOT_FOUND", format!("unknown method: {}", sanitise(method)))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::id::{ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId};
+use crate::id::{ApplicationId, ChannelId, EventId, GuildId, InteractionId, MessageId, UserId};
 use crate::time::Timestamp;
 
 macro_rules! event_kinds {
@@ -130,6 +130,29 @@ pub struct Interaction {
     pub custom_id: Option<String>,
     /// The message the component sits on, for [`InteractionKind::Component`].
     pub message: Option<ComponentMessage>,
+    /// Who did it, as Discord says.
+    pub invoker: Invoker,
+}
+
+/// The person behind an interaction, in Discord's words and not a plugin's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Invoker {
+    /// Who.
+    pub user: Option<UserId>,
+    /// What they may do in the channel, as the bits Discord computed.
+    pub permissions: u64,
+}
+
+impl Invoker {
+    /// Discord's bit for everything.
+    const ADMINISTRATOR: u64 = 1 << 3;
+    /// Discord's bit for changing the server.
+    const MANAGE_GUILD: u64 = 1 << 5;
+
+    /// Whether they may change the server: Administrator, or Manage Server.
+    pub fn manages_server(self) -> bool {
+        self.permissions & (Self::ADMINISTRATOR | Self::MANAGE_GUILD) != 0
+    }
 }
 
 /// The message a button or a menu sits on.

@@ -26,6 +26,19 @@ pub const KV_PATH_DEPTH: usize = 32;
 /// Bits a whole number may have that `kv.increment` and `kv.decr` add to, and its sum, sign included. Bailey's choice.
 pub const KV_INTEGER_BITS: u32 = 128;
 
+/// Characters of a secret's name. From the SDKs.
+pub const SECRET_NAME_CHARACTERS: usize = 64;
+/// Characters of a secret's value. From the SDKs.
+pub const SECRET_VALUE_CHARACTERS: usize = 4096;
+/// Secrets one plugin may keep on one server; the developer's defaults count apart. Bailey's choice.
+pub const SECRETS: u32 = 100;
+/// Characters of a secret from which on it is found and blotted out in what comes back and in logs; shorter ones would blot out half of every text. Bailey's choice.
+pub const SECRET_BLOTTED_CHARACTERS: usize = 6;
+/// `proxy.request` calls one plugin on one server may make in a minute: so many at once, and then one every two seconds. From the SDKs' platform.
+pub const PROXY_REQUESTS_PER_MINUTE: u32 = 30;
+/// Hosts an administrator may add for one plugin on one server. Bailey's choice.
+pub const ALLOWED_HOSTS: u32 = 50;
+
 /// Bytes of one SQL statement's text. Bailey's choice: the parser's time and memory grow with it.
 pub const SQL_TEXT_BYTES: usize = 64 * 1024;
 /// Values for the placeholders of one SQL statement. Bailey's choice: hundreds of rows in one `VALUES`.

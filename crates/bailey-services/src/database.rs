@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bailey_protocol::{CallError, Tenant};
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts, Transaction,
 };
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
@@ -214,6 +214,13 @@ impl From<PoolError> for Failure {
             error => Self::Pool(error),
         }
     }
+}
+
+/// A transaction that has reached the disk when it is committed, whatever the other tables are content with.
+pub(crate) async fn durable(client: &mut Object) -> Result<Transaction<'_>, Failure> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute("SET LOCAL synchronous_commit = on").await?;
+    Ok(transaction)
 }
 
 fn with_settings(config: &Config, settings: &str) -> Config {

@@ -1,5 +1,5 @@
-//! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`;
-//! and the `audit` of what came of the last two.
+//! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`,
+//! `secrets`, `http`; and the `audit` of what plugins did on Discord.
 //!
 //! A service is handed a `Grant`, which names the tenant, and never looks one up. It knows no
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bailey_discord::{Directory, Rest};
+use bailey_outbound::Outbound;
 use bailey_protocol::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -15,30 +16,41 @@ pub mod audit;
 pub mod database;
 pub mod discord;
 pub mod ephemeral;
+pub mod hosts;
+pub mod http;
 pub mod interactions;
 pub mod kv;
 pub mod logs;
 pub mod metrics;
 mod partitions;
 mod rounds;
+pub mod secrets;
 pub mod sql;
 
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
 pub use discord::Actions;
 pub use ephemeral::{Ephemeral, RedisServer};
+pub use hosts::AllowedHosts;
+pub use http::{Http, OwnAuthorization};
 pub use interactions::Interactions;
 pub use interactions::commands;
 pub use kv::Kv;
 pub use logs::{LoggedLine, Logs};
 pub use metrics::Metrics;
+pub use secrets::{Keys, Secrets};
 pub use sql::{Sql, SqlError, SqlOptions};
 
 /// What the operator chooses about the services.
-#[derive(Debug, Clone, Default)]
 pub struct ServicesOptions {
     /// Keeps the short-lived state; without one it is in this process.
     pub redis: Option<RedisServer>,
+    /// The way to other people's servers.
+    pub outbound: Outbound,
+    /// Whether plugins may prove who they are by values they hold themselves.
+    pub own_authorization: OwnAuthorization,
+    /// What secrets are sealed with.
+    pub keys: Keys,
 }
 
 /// Every service, for whoever answers calls. A cheap clone.
@@ -58,6 +70,12 @@ pub struct Services {
     pub actions: Actions,
     /// `interaction.*`
     pub interactions: Interactions,
+    /// `secrets.*`
+    pub secrets: Secrets,
+    /// `proxy.request`
+    pub http: Http,
+    /// `http.allow_host` and its siblings.
+    pub hosts: AllowedHosts,
     /// What plugins did on Discord.
     pub audit: Audit,
 }
@@ -73,7 +91,13 @@ impl Services {
         clock: Arc<dyn Clock>,
         options: ServicesOptions,
     ) -> Self {
+        let secrets = Secrets::new(database.clone(), options.keys, Arc::clone(&clock));
+        let hosts = AllowedHosts::new(database.clone(), options.outbound.clone(), Arc::clone(&clock));
+        let http = Http::new(options.outbound, hosts.clone(), secrets.clone(), options.own_authorization);
         Self {
+            secrets,
+            http,
+            hosts,
             kv: Kv::new(database.clone(), Arc::clone(&clock)),
             sql,
             ephemeral: match options.redis {

@@ -15,6 +15,8 @@ pub struct Install {
     pub version: String,
     /// What it may do.
     pub capabilities: CapabilitySet,
+    /// The internet hosts it may reach, as the manifest names them.
+    pub domains: Vec<String>,
     /// Whether it is switched on.
     pub enabled: bool,
 }
@@ -30,11 +32,13 @@ pub struct InstallationRecord {
     pub package_hash: String,
     /// What it may do. Names this Bailey does not know grant nothing.
     pub capabilities: CapabilitySet,
+    /// The internet hosts it may reach, as the manifest names them.
+    pub domains: Vec<String>,
     /// Whether it is switched on.
     pub enabled: bool,
     /// When it was first installed.
     pub created_at: Timestamp,
-    /// When version, capabilities or switch last changed.
+    /// When version, capabilities, hosts or switch last changed.
     pub updated_at: Timestamp,
 }
 
@@ -45,18 +49,19 @@ impl Store {
     /// [`StoreError::UnknownVersion`] for a version never recorded; otherwise a failure of the database.
     pub async fn install(&self, install: &Install, at: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "
-            INSERT INTO installations (plugin, guild, version, capabilities, enabled, created_at, updated_at)
-            VALUES ($1, $2, $3, $4, $5, to_timestamp($6::bigint / 1000.0), to_timestamp($6::bigint / 1000.0))
+            INSERT INTO installations
+                (plugin, guild, version, capabilities, enabled, created_at, updated_at, domains)
+            VALUES ($1, $2, $3, $4, $5, to_timestamp($6::bigint / 1000.0), to_timestamp($6::bigint / 1000.0), $7)
             ON CONFLICT (plugin, guild) DO UPDATE
-                SET version = excluded.version, capabilities = excluded.capabilities,
+                SET version = excluded.version, capabilities = excluded.capabilities, domains = excluded.domains,
                     enabled = excluded.enabled, updated_at = excluded.updated_at";
-        let Install { tenant, version, capabilities, enabled } = install;
+        let Install { tenant, version, capabilities, domains, enabled } = install;
         let client = self.client().await?;
         let capabilities = capabilities.names();
         client
             .execute(
                 SQL,
-                &[&tenant.plugin.as_str(), &stored(tenant.guild), version, &capabilities, enabled, &at.0],
+                &[&tenant.plugin.as_str(), &stored(tenant.guild), version, &capabilities, enabled, &at.0, domains],
             )
             .await
             .map(drop)
@@ -89,7 +94,7 @@ impl Store {
     /// A failure of the database, or a row that cannot be read.
     pub async fn installations(&self) -> Result<Vec<InstallationRecord>, StoreError> {
         const SQL: &str = "
-            SELECT plugin, guild, version, package_hash, capabilities, enabled,
+            SELECT plugin, guild, version, package_hash, capabilities, domains, enabled,
                    (extract(epoch FROM installations.created_at) * 1000)::bigint AS created_at,
                    (extract(epoch FROM installations.updated_at) * 1000)::bigint AS updated_at
             FROM installations JOIN plugin_versions USING (plugin, version)
@@ -105,7 +110,7 @@ impl Store {
     /// A failure of the database, or a row that cannot be read.
     pub async fn installation(&self, tenant: &Tenant) -> Result<Option<InstallationRecord>, StoreError> {
         const SQL: &str = "
-            SELECT plugin, guild, version, package_hash, capabilities, enabled,
+            SELECT plugin, guild, version, package_hash, capabilities, domains, enabled,
                    (extract(epoch FROM installations.created_at) * 1000)::bigint AS created_at,
                    (extract(epoch FROM installations.updated_at) * 1000)::bigint AS updated_at
             FROM installations JOIN plugin_versions USING (plugin, version)
@@ -128,6 +133,7 @@ fn record(row: &Row) -> Result<InstallationRecord, StoreError> {
         version: row.get("version"),
         package_hash: row.get("package_hash"),
         capabilities: names.iter().filter_map(|name| name.parse::<Capability>().ok()).collect(),
+        domains: row.get("domains"),
         enabled: row.get("enabled"),
         created_at: Timestamp(row.get("created_at")),
         updated_at: Timestamp(row.get("updated_at")),

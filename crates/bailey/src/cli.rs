@@ -8,13 +8,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bailey_outbound::Permit;
 use bailey_protocol::method::sql::SqlIsolation;
 use bailey_protocol::{PluginId, Timestamp};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operator::{
     AuditOptions, ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, DeadLetterAction, DeadLetters,
-    ListDeadLetters, Serve, ShowDeadLetter, Status, SyncCommands,
+    DeleteSecret, ListDeadLetters, ListSecrets, Secrets, SecretsAction, Serve, SetSecret, ShowDeadLetter, Status,
+    SyncCommands, WhichSecret,
 };
 
 /// Runs other people's Discord plugins safely.
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Commands(Commands),
     /// Look after the events that could not be delivered
     DeadLetters(DeadLetters),
+    /// Look after the credentials plugins use
+    Secrets(Secrets),
     /// Show what a plugin logged, also while Bailey runs
     Logs(Logs),
     /// Show what plugins did on Discord, and what came of it
@@ -82,6 +86,8 @@ pub(crate) struct Dev {
     /// Servers the simulated Discord has; the plugin is installed on each
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) servers: u16,
+    #[command(flatten)]
+    pub(crate) outward: OutwardOptions,
     #[command(flatten)]
     pub(crate) plugins: PluginOptions,
     #[command(flatten)]
@@ -271,6 +277,35 @@ pub(crate) struct LongLivedOptions {
     /// Where /healthz and /readyz are answered; nowhere if not given
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) operations: Option<SocketAddr>,
+}
+
+/// How plugins reach other people's servers.
+#[derive(Debug, Args)]
+pub(crate) struct OutwardOptions {
+    /// A host of your own network that plugins may reach if their server's list has it, and where it is, such as
+    /// grafana.internal:3000=10.0.0.0/8; may be given several times
+    #[arg(long, env = "BAILEY_PERMIT", value_name = "HOST[:PORT]=NETWORK", value_delimiter = ',')]
+    pub(crate) permit: Vec<Permit>,
+    /// A name server to ask instead of this machine's; may be given several times
+    #[arg(long, env = "BAILEY_NAME_SERVERS", value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    pub(crate) name_server: Vec<SocketAddr>,
+    /// Certificate authorities to believe besides this machine's, in PEM
+    #[arg(long, env = "BAILEY_CERTIFICATES", value_name = "FILE")]
+    pub(crate) certificates: Option<PathBuf>,
+    /// Leave out the Authorization header plugins write themselves: credentials are secrets, or nothing
+    #[arg(long, env = "BAILEY_STRIP_AUTHORIZATION")]
+    pub(crate) strip_authorization: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+}
+
+/// What secrets are sealed with.
+#[derive(Debug, Args)]
+pub(crate) struct KeyOptions {
+    /// The file with the keys secrets are sealed with; made if it is not there [default: secret-keys in the data
+    /// directory]
+    #[arg(long, env = "BAILEY_SECRET_KEYS", value_name = "FILE")]
+    pub(crate) secret_keys: Option<PathBuf>,
 }
 
 /// The walls around plugins.

@@ -1,16 +1,19 @@
 //! A stack whose Discord is simulated in the same process: what `dev` and `try` run. Data takes the
 //! route it takes in production; only Discord is not the real one.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, GatewayStatus};
+use bailey_outbound::Network;
+use bailey_outbound::fixtures::Fixtures;
 use bailey_host::{BreakerLimits, HostTimings, Observer};
 use bailey_protocol::method::sql::SqlIsolation;
-use bailey_protocol::{Clock, GuildId, Tenant};
-use bailey_services::RedisServer;
+use bailey_protocol::{Clock, GuildId, PluginId, Tenant};
+use bailey_services::{Secrets, ServicesOptions};
 use bailey_sim::{ClockMode, Control, SimConfig, Simulator, Snowflake, World};
 
 use crate::database::{Choice, Database};
@@ -28,8 +31,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) struct SimulatedOptions<'a> {
     pub(crate) folders: &'a Folders,
     pub(crate) database: Choice,
-    /// Where short-lived state is; in this process if nowhere else.
-    pub(crate) redis: Option<RedisServer>,
+    /// What is chosen about the services.
+    pub(crate) services: ServicesOptions,
     pub(crate) python: &'a Path,
     /// Around each plugin.
     pub(crate) walls: Walls,
@@ -71,7 +74,7 @@ impl Simulated {
             database,
             sandbox,
             discord: DiscordConfig::new(token, Endpoints::simulator(simulator.address())),
-            redis: options.redis,
+            services: options.services,
             sql_isolation: options.sql_isolation,
             reserved_commands: Vec::new(),
             // Its author is watching: say once that it does not start, instead of trying again.
@@ -98,6 +101,25 @@ impl Simulated {
     /// What an operator's probes ask.
     pub(crate) fn parts(&self) -> Parts {
         self.stack.parts()
+    }
+
+    /// The secrets of plugins.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.stack.services().secrets
+    }
+
+    /// The plugins that are installed.
+    pub(crate) async fn plugins(&self) -> Result<BTreeSet<PluginId>, String> {
+        let records = self.stack.store().installations().await.map_err(|error| chain(&error))?;
+        Ok(records.into_iter().map(|record| record.tenant.plugin).collect())
+    }
+
+    /// The answers other servers give, where those are written down.
+    pub(crate) fn fixtures(&self) -> Option<&Fixtures> {
+        match self.stack.services().http.network() {
+            Network::Fixtures(fixtures) => Some(fixtures),
+            Network::Internet => None,
+        }
     }
 
     /// The hands and eyes of people in the simulated Discord.

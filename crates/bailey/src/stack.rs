@@ -43,8 +43,8 @@ pub(crate) struct StackOptions {
     /// Where plugins are walled in; to have one is to have tried it out.
     pub(crate) sandbox: Sandbox,
     pub(crate) discord: DiscordConfig,
-    /// Where short-lived state is; in this process if nowhere else.
-    pub(crate) redis: Option<RedisServer>,
+    /// What the operator chose about the services.
+    pub(crate) services: ServicesOptions,
     /// How plugins' tables are kept, whatever their manifests ask for.
     pub(crate) sql_isolation: Option<SqlIsolation>,
     /// Names of slash commands that no plugin gets.
@@ -108,7 +108,7 @@ impl Stack {
             rest.clone(),
             directory.clone(),
             Arc::clone(&clock),
-            ServicesOptions { redis: options.redis },
+            options.services,
         );
         let tasks = TaskTracker::new();
         let stopping = CancellationToken::new();
@@ -196,6 +196,11 @@ impl Stack {
         &self.store
     }
 
+    /// What plugins may call.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
     /// Where plugins run.
     pub(crate) fn host(&self) -> &Host {
         &self.host
@@ -243,6 +248,7 @@ impl Stack {
             tenant,
             version: manifest.version.clone(),
             capabilities: manifest.capabilities,
+            domains: manifest.proxy_domains.clone(),
             enabled: true,
         };
         self.store.install(&install, now).await.map_err(|error| failed(&error))?;
@@ -279,7 +285,7 @@ impl Stack {
         self.services.sql.isolate(&manifest.id, isolation);
         self.host
             .install(Installation {
-                grants: Grants::new(record.tenant, record.capabilities),
+                grants: Grants::new(record.tenant, record.capabilities).with_domains(record.domains),
                 version: record.version,
                 code: plugin.code.clone(),
                 mode: Mode::Pool,

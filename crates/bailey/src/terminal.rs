@@ -30,7 +30,7 @@ pub(crate) fn start_logging(command: &Command) {
         | Command::Status(_)
         | Command::Commands(_)
         | Command::Audit(_)
-        | Command::DeadLetters(_) => "warn",
+        | Command::Secrets(_) | Command::DeadLetters(_) => "warn",
         // Its log is the operator's record; what plugins log is read with `bailey logs`.
         Command::Serve(_) => "info,plugin=off,refinery_core=warn",
         // Who follows is told once that the database is away, not each time it is asked.
@@ -184,6 +184,7 @@ fn print_entry(entry: &Entry) {
         Entry::Call { plugin, method, error: Some(error), .. } => {
             format!("  {plugin}: {} was refused: {}", clean(method), clean(&error.message))
         }
+        Entry::Request(request) => format!("  -> {} {}", clean(&request.method), clean(&request.url)),
         Entry::Log { plugin, level, message, .. } if level != LogLevel::Debug.as_str() => {
             format!("  {plugin} {level}: {}", clean(message))
         }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bailey_protocol::event::{ComponentMessage, Interaction, InteractionKind, InteractionToken};
+use bailey_protocol::event::{ComponentMessage, Interaction, InteractionKind, InteractionToken, Invoker};
 use bailey_protocol::{ApplicationId, ChannelId, EventKind, GuildId, InteractionId, MessageId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -78,8 +78,18 @@ pub(super) fn created(text: &str, at: Surroundings<'_>) -> Result<Normalised, se
         command: is_command(kind).then(|| named("name").unwrap_or_default()),
         custom_id: (!is_command(kind)).then(|| named("custom_id").unwrap_or_default()),
         message: component_message(&incoming).filter(|_| kind == InteractionKind::Component),
+        invoker: invoker(&incoming),
     });
     one(event)
+}
+
+/// Who did it. Somebody who is no member may do nothing.
+fn invoker(incoming: &Incoming<'_>) -> Invoker {
+    let member = incoming.member.as_ref();
+    Invoker {
+        user: member.and_then(|member| member.user.as_ref()).map(|user| user.id),
+        permissions: member.and_then(|member| member.permissions.as_deref()?.parse().ok()).unwrap_or(0),
+    }
 }
 
 /// Whether it is about a command: used, or being typed.

@@ -21,6 +21,9 @@ use tokio::time::Instant;
 
 use crate::observation::{Observation, Observer, shown};
 
+/// Stands where an observer would see a secret.
+const NOT_SHOWN: &str = "(not shown)";
+
 /// The result of a call as JSON, or why there is none.
 pub type Answer = Result<Box<RawValue>, CallError>;
 
@@ -48,6 +51,9 @@ pub trait Calls: Send + Sync + 'static {
     /// Whether something of the tenant's needs its process, though nothing is under way: a socket, say. Such a
     /// process is not ended for being idle.
     fn needs_process(&self, tenant: &Tenant) -> bool;
+
+    /// A text without any secret the tenant has used: everything a plugin writes that people read goes through here.
+    fn blot(&self, tenant: &Tenant, text: String) -> String;
 }
 
 /// Who calls, and in which situation.
@@ -89,6 +95,7 @@ pub(crate) async fn carry_out(
     let started = Instant::now();
     let tenant = call.caller.grants.tenant().clone();
     let method = call.method;
+    let cleaner = Arc::clone(&calls);
     // The call is made inside the guarded future, so that a panic while making it counts too.
     let work = AssertUnwindSafe(async move { calls.call(call.caller, method, call.params).await });
     let answer = match tokio::time::timeout(deadline, work.catch_unwind()).await {
@@ -102,29 +109,43 @@ pub(crate) async fn carry_out(
             Err(CallError::Timeout { what: method.as_str() })
         }
     };
-    tell(&observer, &tenant, method.as_str(), call.shown_params, &answer, started.elapsed());
+    let took = started.elapsed();
+    observer.tell(|| observed(&*cleaner, &tenant, method, call.shown_params, &answer, took));
     (answer_line(&call.id, &answer), answer.is_ok())
 }
 
-/// Tells the observer of an answered call.
-pub(crate) fn tell(
-    observer: &Observer,
+/// A call as an observer sees it: without secrets.
+fn observed(
+    calls: &dyn Calls,
     tenant: &Tenant,
-    method: &str,
+    method: Method,
     params: String,
     answer: &Answer,
     took: Duration,
-) {
-    observer.tell(|| Observation::Call {
+) -> Observation {
+    let is_secret = matches!(method, Method::SecretsGet | Method::SecretsSet);
+    let clean = |text: String| if is_secret { NOT_SHOWN.to_owned() } else { calls.blot(tenant, text) };
+    Observation::Call {
         tenant: tenant.clone(),
-        method: method.to_owned(),
-        params,
+        method: method.to_string(),
+        params: clean(params),
         outcome: match answer {
-            Ok(result) => Ok(shown(result.get())),
+            Ok(result) => Ok(clean(shown(result.get()))),
             Err(error) => Err(error.to_object()),
         },
         took,
-    });
+    }
+}
+
+/// A call that was refused before it was anybody's, as an observer sees it.
+pub(crate) fn refused(tenant: &Tenant, method: &str, error: &CallError) -> Observation {
+    Observation::Call {
+        tenant: tenant.clone(),
+        method: method.to_owned(),
+        params: "{}".to_owned(),
+        outcome: Err(error.to_object()),
+        took: Duration::ZERO,
+    }
 }
 
 /// The line that answers a call.

@@ -1,16 +1,21 @@
 //! What each method means: the one place where a method meets a capability and a service.
 
-use bailey_protocol::capability::{InteractionRespond, StorageKv, StorageSql};
+use std::borrow::Cow;
+
+use bailey_protocol::capability::{InteractionRespond, ProxyHttp, StorageKv, StorageSecrets, StorageSql};
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::ephemeral::{Check, Count, Remember};
 use bailey_protocol::method::interaction::{Defer, Respond, SendModal};
 use bailey_protocol::method::kv::{GetMany, Increment, KeyOnly, List, ListValues, Put, PutMany};
 use bailey_protocol::method::log::LogLine;
 use bailey_protocol::method::metrics::{Query, Record, Total};
+use bailey_protocol::method::proxy::{HostOnly, ProxyRequest};
+use bailey_protocol::method::secrets::{SecretNameOnly, SetSecret};
 use bailey_protocol::method::sql::{Execute, Query as Select};
 use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
 use bailey_services::Services;
 use bailey_services::audit::AuditEntry;
+use bailey_services::hosts::Way;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -62,6 +67,13 @@ impl Calls for Services {
     fn needs_process(&self, _tenant: &Tenant) -> bool {
         false // no service holds anything that lives in a process
     }
+
+    fn blot(&self, tenant: &Tenant, text: String) -> String {
+        match self.secrets.blot(tenant, &text) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => text,
+        }
+    }
 }
 
 /// A call that belongs into the audit, and goes there however it ends.
@@ -87,12 +99,15 @@ impl Drop for Noted<'_> {
 
 /// The grant first, then the parameters: whoever may not call learns no rules.
 async fn carry_out(services: &Services, caller: &Caller, method: Method, params: &Params) -> Answer {
-    let Services { kv, sql, ephemeral, interactions, .. } = services;
+    let Services { kv, sql, ephemeral, interactions, secrets, .. } = services;
     let storage = || caller.grants.require::<StorageKv>();
     let tables = || caller.grants.require::<StorageSql>();
     let answering = || caller.grants.require::<InteractionRespond>();
+    let credentials = || caller.grants.require::<StorageSecrets>();
     let current = caller.interaction.map(|current| current.id);
     let tenant = caller.grants.tenant();
+    // The interaction being handled, with the person behind it.
+    let told = || interactions.told(tenant, current?);
     match method {
         Method::KvGet => to_raw(&kv.get(&storage()?, &KeyOnly::parse(params)?).await?),
         Method::KvPut => to_raw(&kv.put(&storage()?, &Put::parse(params)?).await?),
@@ -151,6 +166,24 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
         Method::SqlExecute => to_raw(&sql.execute(&tables()?, &Execute::parse(params)?).await?),
         Method::SqlQuery => to_raw(&sql.query(&tables()?, &Select::parse(params)?).await?),
         Method::SqlQueryOne => to_raw(&sql.query_one(&tables()?, &Select::parse_one(params)?).await?),
+        Method::SecretsGet => to_raw(&secrets.get(&credentials()?, &SecretNameOnly::parse(params)?).await?),
+        Method::SecretsSet => to_raw(&secrets.set(&credentials()?, &SetSecret::parse(params)?).await?),
+        Method::SecretsDelete => to_raw(&secrets.delete(&credentials()?, &SecretNameOnly::parse(params)?).await?),
+        Method::ProxyRequest => {
+            let (grant, domains) = (caller.grants.require::<ProxyHttp>()?, caller.grants.domains());
+            let request = ProxyRequest::parse(params)?;
+            to_raw(&services.http.request(&grant, credentials(), domains, request).await?)
+        }
+        Method::HttpAllowHost => {
+            caller.grants.require::<ProxyHttp>()?;
+            let (host, told) = (HostOnly::parse(params)?, told());
+            to_raw(&services.hosts.allow(tenant, Way::Http, told.as_ref(), &host).await?)
+        }
+        Method::HttpRevokeHost => {
+            caller.grants.require::<ProxyHttp>()?;
+            let (host, told) = (HostOnly::parse(params)?, told());
+            to_raw(&services.hosts.revoke(tenant, Way::Http, told.as_ref(), &host).await?)
+        }
         // The session takes these itself; they never arrive here.
         Method::PluginLog | Method::EventAck | Method::EventFail => Err(CallError::Internal),
         discord => discord::carry_out(&services.actions, &caller.grants, discord, params).await,

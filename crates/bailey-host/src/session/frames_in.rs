@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bailey_protocol::frame::{PluginFrame, RequestId};
 use bailey_protocol::lines::{self, Found};
@@ -199,6 +198,7 @@ impl Life {
     fn fail(&mut self, params: &Params) {
         let Ok(named) = EventIds::parse(params) else { return self.inbox.spend(0) };
         let reason = params.text_or_empty("reason").unwrap_or_default();
+        let reason = self.shared.world.calls.blot(&self.shared.tenant, reason);
         let due = Instant::now() + self.shared.world.timings.fail_settle;
         for id in &named.ids {
             match self.flight.fail(id, due) {
@@ -296,10 +296,8 @@ impl Life {
     }
 
     fn refuse(&mut self, id: &RequestId, method: &str, error: CallError, slot: Option<Slot>) {
-        let answer: Answer = Err(error);
-        let tenant = &self.shared.tenant;
-        broker::tell(&self.shared.world.observer, tenant, method, "{}".to_owned(), &answer, Duration::ZERO);
-        self.answer(id, &answer, slot);
+        self.shared.world.observer.tell(|| broker::refused(&self.shared.tenant, method, &error));
+        self.answer(id, &Err(error), slot);
     }
 
     fn answer(&mut self, id: &RequestId, answer: &Answer, slot: Option<Slot>) {

@@ -253,7 +253,10 @@ impl Shared {
     }
 
     /// Keeps a line the plugin wrote.
-    pub(crate) fn log(&self, version: &str, line: LogLine) {
+    pub(crate) fn log(&self, version: &str, mut line: LogLine) {
+        for text in line.texts_mut() {
+            *text = self.world.calls.blot(&self.tenant, std::mem::take(text));
+        }
         self.world.calls.log(&self.tenant, version, line.clone());
         self.world.observer.tell(|| Observation::Log { tenant: self.tenant.clone(), line });
     }

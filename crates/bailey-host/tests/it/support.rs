@@ -216,6 +216,7 @@ pub(crate) fn command(id: &str, interaction: u64) -> Event {
         command: Some("greet".to_owned()),
         custom_id: None,
         message: None,
+        invoker: Default::default(),
     });
     event
 }

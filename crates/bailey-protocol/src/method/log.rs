@@ -101,6 +101,11 @@ impl LogLine {
         }
     }
 
+    /// Every text in it that a plugin wrote, but for the names of its extra values.
+    pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        std::iter::once(&mut self.message).chain(&mut self.tags).chain(self.extra.values_mut())
+    }
+
     /// Reads the parameters, cutting what is too long and skipping what is misshapen.
     pub fn parse(params: &Params) -> Self {
         let level = params.optional_text("level").ok().flatten().unwrap_or_default();

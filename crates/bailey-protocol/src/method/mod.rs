@@ -7,6 +7,8 @@ pub mod kv;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod proxy;
+pub mod secrets;
 pub mod sql;
 
 use std::fmt;
@@ -106,6 +108,12 @@ methods! {
     InteractionDefer = "interaction.defer",
     InteractionFollowup = "interaction.followup",
     InteractionSendModal = "interaction.send_modal",
+    SecretsGet = "secrets.get",
+    SecretsSet = "secrets.set",
+    SecretsDelete = "secrets.del",
+    ProxyRequest = "proxy.request",
+    HttpAllowHost = "http.allow_host",
+    HttpRevokeHost = "http.revoke_host",
     MetricsRecord = "metrics.record",
     MetricsQuery = "metrics.query",
     MetricsTotal = "metrics.total",

@@ -190,6 +190,12 @@ impl Interactions {
         Ok(Done::OK)
     }
 
+    /// An interaction a tenant was told of, while it can be answered.
+    pub fn told(&self, tenant: &Tenant, id: InteractionId) -> Option<Interaction> {
+        let entry = lock(&self.shared.table).find(tenant, id, self.clock.now())?;
+        Some(entry.interaction.clone())
+    }
+
     /// Ends the tasks that wait to defer.
     pub async fn shut_down(&self) {
         self.shared.stop.cancel();

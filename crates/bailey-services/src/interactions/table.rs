@@ -177,6 +177,7 @@ mod tests {
             command: Some("greet".into()),
             custom_id: None,
             message: None,
+            invoker: Default::default(),
         }
     }
 

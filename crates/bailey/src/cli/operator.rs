@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use bailey_discord::{DiscordConfig, PublicKey};
+use bailey_outbound::Host;
 use bailey_protocol::PluginId;
+use bailey_protocol::method::secrets::SecretName;
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::{LongLivedOptions, Places, PluginOptions, SandboxOptions, Since};
+use super::{KeyOptions, LongLivedOptions, OutwardOptions, Places, PluginOptions, SandboxOptions, Since};
 
 /// `bailey serve`
 #[derive(Debug, Args)]
@@ -42,6 +44,8 @@ pub(crate) struct Serve {
     pub(crate) discord_writes_per_minute: NonZeroU32,
     #[command(flatten)]
     pub(crate) long_lived: LongLivedOptions,
+    #[command(flatten)]
+    pub(crate) outward: OutwardOptions,
     /// Write what becomes of each event to this file, a JSON object a line: with the text of messages
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
@@ -232,4 +236,86 @@ pub(crate) struct AuditOptions {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) places: Places,
+}
+
+/// `bailey secrets`
+#[derive(Debug, Args)]
+pub(crate) struct Secrets {
+    #[command(subcommand)]
+    pub(crate) action: SecretsAction,
+}
+
+/// What to do with plugins' secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretsAction {
+    /// Set a secret; its value is read from standard input
+    Set(SetSecret),
+    /// Show which secrets there are, never their values
+    List(ListSecrets),
+    /// Remove a secret
+    Delete(DeleteSecret),
+    /// Seal all secrets with a new key, and forget the old ones
+    Rotate(RotateSecrets),
+}
+
+/// `bailey secrets set`
+#[derive(Debug, Args)]
+pub(crate) struct SetSecret {
+    #[command(flatten)]
+    pub(crate) which: WhichSecret,
+    /// Send it to this host alone, when the plugin asks for that, and show it to nobody
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<Host>,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey secrets list`
+#[derive(Debug, Args)]
+pub(crate) struct ListSecrets {
+    /// Only this plugin's
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey secrets delete`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteSecret {
+    #[command(flatten)]
+    pub(crate) which: WhichSecret,
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// `bailey secrets rotate`
+#[derive(Debug, Args)]
+pub(crate) struct RotateSecrets {
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// One secret.
+#[derive(Debug, Args)]
+pub(crate) struct WhichSecret {
+    /// The plugin's id, as its manifest.json has it
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: PluginId,
+    /// The server it is for; without it, it is the default on every server that has none of its own
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// Its name: letters, digits, _, - and .
+    pub(crate) name: SecretName,
 }

@@ -19,7 +19,7 @@ use crate::scenario::runner::Runner;
 use crate::simulated::{Simulated, SimulatedOptions};
 use crate::terminal::Interruption;
 use crate::walls::Walls;
-use crate::{plugin, stack, terminal};
+use crate::{outward, plugin, stack, terminal};
 
 /// How long a step of the conversation may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
     let stack = Simulated::start(SimulatedOptions {
         folders: &folders,
         database: Choice::of(&options.places, kept),
-        redis,
+        services: outward::services(&options.outward, redis, &folders.data)?,
         python: &options.plugins.python,
         walls: if options.unsafe_bare { Walls::None } else { options.sandbox.into() },
         bind: options.bind,
@@ -63,7 +63,8 @@ pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
             stack: &stack,
             observations,
             clock: None,
-            step_timeout: STEP_TIMEOUT,
+            requests: 0,
+        step_timeout: STEP_TIMEOUT,
             tell: Box::new(terminal::print_conversation),
         };
         let (outcome, rest) = runner.play(&steps).await;

@@ -7,6 +7,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod logs;
+pub(crate) mod secrets;
 pub(crate) mod serve;
 pub(crate) mod sim;
 pub(crate) mod sql_hardening;

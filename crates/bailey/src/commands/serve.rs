@@ -19,6 +19,7 @@ use crate::clock::SystemClock;
 use crate::commands::doctor::may_run_untrusted;
 use crate::database::{Choice, Database};
 use crate::error::{CommandError, chain};
+use crate::outward;
 use crate::operations::Operations;
 use crate::places::{Folders, environment};
 use crate::stack::{self, Stack, StackOptions};
@@ -62,7 +63,7 @@ pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
             database,
             sandbox,
             discord,
-            redis,
+            services: outward::services(&options.outward, redis, &folders.data)?,
             sql_isolation: options.plugins.sql_isolation.map(Into::into),
             reserved_commands: options.reserve_command.clone(),
             timings: HostTimings::default(),

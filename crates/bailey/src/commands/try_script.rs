@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bailey_host::Observer;
 use bailey_protocol::{Clock, Timestamp};
+use bailey_services::{Keys, OwnAuthorization, ServicesOptions};
 use bailey_sim::ClockMode;
 
 use crate::cli::{ClockChoice, Try};
@@ -18,7 +19,7 @@ use crate::places::Folders;
 use crate::scenario::runner::Runner;
 use crate::scenario::step::{self, Step};
 use crate::simulated::{Simulated, SimulatedOptions};
-use crate::{plugin, terminal};
+use crate::{outward, plugin, terminal};
 
 /// When scenarios begin under the manual clock: 2026-01-01 00:00 UTC.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
@@ -46,7 +47,12 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
     let starting = Simulated::start(SimulatedOptions {
         folders: &folders,
         database: Choice::of(&options.places, Choice::Throwaway),
-        redis: None, // its clock cannot be moved
+        services: ServicesOptions {
+            redis: None, // its clock cannot be moved
+            outbound: outward::to_fixtures()?,
+            own_authorization: OwnAuthorization::Sent,
+            keys: Keys::of_this_run(),
+        },
         python: &options.plugins.python,
         walls: options.sandbox.into(),
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -64,6 +70,7 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         stack: &stack,
         observations,
         clock: manual.as_deref(),
+        requests: 0,
         step_timeout: Duration::from_secs(options.step_timeout),
         tell: Box::new(terminal::print_json),
     };

@@ -170,6 +170,7 @@ mod tests {
                 command: None,
                 custom_id: None,
                 message: None,
+                invoker: Default::default(),
             }),
             received_at: Timestamp(0),
         };

@@ -39,6 +39,8 @@ pub(crate) struct Expectation {
     call: Option<TextMatch>,
     /// `error`: and was refused with this code or message.
     error: Option<TextMatch>,
+    /// `request`: another server was asked this: `GET https://…`, then headers, an empty line and the body.
+    request: Option<TextMatch>,
     /// `log`: a log line with this text.
     log: Option<TextMatch>,
     /// `problem`: Bailey reported this about the plugin.
@@ -131,6 +133,7 @@ impl Expectation {
             thinking: fields.take_flag("thinking")?,
             call: fields.take_match("call")?,
             error: fields.take_match("error")?,
+            request: fields.take_match("request")?,
             log: fields.take_match("log")?,
             problem: fields.take_match("problem")?,
             nothing: fields.take_flag("nothing")?,
@@ -172,6 +175,12 @@ impl Expectation {
                 "the bot was not shown thinking",
             ),
             (self.speaks_of_a_call() && !any(&|entry| self.call_holds(entry)), "no such call"),
+            (
+                self.request.as_ref().is_some_and(|wanted| {
+                    !any(&|entry| entry.requested().is_some_and(|text| wanted.holds(&text)))
+                }),
+                "no such request to another server",
+            ),
             (lacks(&self.log, &Entry::logged), "no such log line"),
             (lacks(&self.problem, &Entry::problem), "no such problem was reported"),
         ];

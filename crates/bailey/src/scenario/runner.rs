@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bailey_host::Observation;
+use bailey_services::secrets::SecretScope;
 use bailey_sim::{
     Administer, Choose, Click, CommandUse, ControlError, InVoice, Membership, Observed, React, Say, Sight,
     Submit,
@@ -24,6 +25,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) clock: Option<&'a ManualClock>,
     /// How long a step may take.
     pub(crate) step_timeout: Duration,
+    /// Requests to other servers that were told of.
+    pub(crate) requests: usize,
     /// Where each line of the transcript goes.
     pub(crate) tell: Box<dyn FnMut(&Record) + 'a>,
 }
@@ -76,8 +79,11 @@ impl Runner<'_> {
                 happened.clear();
                 after_expect = false;
             }
-            (self.tell)(&Record { step: step.line, entry: Entry::Step { source: step.source.clone() } });
-            let played = self.act(step).map_err(|error| error.to_string());
+            (self.tell)(&Record { step: step.line, entry: Entry::Step { source: shown(step) } });
+            let played = match step.action.sets_the_scene() {
+                true => self.set_the_scene(&step.action).await,
+                false => self.act(step).map_err(|error| error.to_string()),
+            };
             let settled = self.gather(step.line, &mut seen, &mut happened).await;
             if let Err(reason) = played.and(settled) {
                 outcome.failures += 1;
@@ -109,6 +115,11 @@ impl Runner<'_> {
         let settled = self.stack.settled(self.step_timeout).await;
         let sights = self.stack.control().observed_since(*seen);
         *seen = sights.last().map_or(*seen, |item| item.index);
+        let requests = self.stack.fixtures().map(|fixtures| fixtures.seen()).unwrap_or_default();
+        for request in requests.into_iter().skip(self.requests) {
+            self.requests += 1;
+            self.emit(happened, Record { step, entry: Entry::Request(request) });
+        }
         let mut observations = Vec::new();
         while let Ok(observation) = self.observations.try_recv() {
             observations.push(observation);
@@ -124,6 +135,26 @@ impl Runner<'_> {
             self.step_timeout.as_secs(),
             self.stack.under_way()
         ))
+    }
+
+    /// Prepares what comes.
+    async fn set_the_scene(&self, action: &Action) -> Result<(), String> {
+        match action {
+            Action::AnswerHttp { fixture } => {
+                let real = "here plugins reach the real internet; answers can be written down for `bailey try`";
+                self.stack.fixtures().ok_or(real)?.add(fixture.clone())
+            }
+            Action::SetSecret { name, value, host } => {
+                let host = host.as_ref().map(ToString::to_string);
+                for plugin in self.stack.plugins().await? {
+                    let scope = SecretScope { plugin, guild: None };
+                    let set = self.stack.secrets().put(&scope, name, host.as_deref(), value).await;
+                    set.map_err(|error| error.to_string())?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does what the step says, as a person in the simulated Discord.
@@ -178,7 +209,7 @@ impl Runner<'_> {
                     self.act(step)?;
                 }
             }
-            Action::Expect { .. } => {}
+            Action::AnswerHttp { .. } | Action::SetSecret { .. } | Action::Expect { .. } => {}
         }
         Ok(())
     }
@@ -195,6 +226,15 @@ impl Runner<'_> {
             _ => None,
         })
     }
+}
+
+/// The step as written, but for secrets.
+fn shown(step: &Step) -> Value {
+    let mut source = step.source.clone();
+    if let (Action::SetSecret { .. }, Some(value)) = (&step.action, source.get_mut("value")) {
+        *value = "(not shown)".into();
+    }
+    source
 }
 
 /// Both accounts of one step in one order: what people did, then what the plugin did, each message

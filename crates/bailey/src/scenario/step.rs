@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use bailey_outbound::Host;
+use bailey_outbound::fixtures::Fixture;
+use bailey_protocol::method::secrets::{SecretName, SecretValue};
 use bailey_sim::Change;
 use serde_json::{Map, Value};
 
@@ -57,10 +60,21 @@ pub(crate) enum Action {
     React { emoji: String },
     /// Let time pass.
     Advance { by: Duration },
+    /// Write down what another server answers from now on.
+    AnswerHttp { fixture: Fixture },
+    /// Give the plugin a secret, as whoever runs Bailey does; bound to a host, or readable by the plugin.
+    SetSecret { name: SecretName, value: SecretValue, host: Option<Host> },
     /// Do all of these without waiting in between.
     Together { steps: Vec<Step> },
     /// Check what came of the steps since the last check: all must hold. Each as written, and read.
     Expect { expectations: Vec<(Value, Expectation)> },
+}
+
+impl Action {
+    /// Whether it prepares what comes, and nobody does it.
+    pub(crate) fn sets_the_scene(&self) -> bool {
+        matches!(self, Self::AnswerHttp { .. } | Self::SetSecret { .. })
+    }
 }
 
 /// A mistake in a script.
@@ -75,7 +89,7 @@ pub(crate) struct ScriptError {
 
 const STEPS: &str = "say, command, click, choose, submit, join, leave, react, voice, make_channel, rename_channel, \
                      delete_channel, make_role, rename_role, delete_role, give_role, take_role, nickname, advance, \
-                     together or expect";
+                     http, secret, together or expect";
 
 /// Reads a script. Blank lines and lines starting with `#` are skipped.
 pub(crate) fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
@@ -164,13 +178,32 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
     if let Some(by) = fields.0.shift_remove("advance") {
         return Ok(Action::Advance { by: duration(&by)? });
     }
+    if let Some(fixture) = fields.take_object("http")? {
+        let fixture = serde_json::from_value(Value::Object(fixture)).map_err(|error| format!("`http`: {error}"))?;
+        return Ok(Action::AnswerHttp { fixture });
+    }
+    if let Some(name) = fields.take_text("secret")? {
+        let wrong = |error: bailey_protocol::CallError| format!("`secret`: {error}");
+        let value = fields.take_text("value")?.ok_or("`secret` needs `value`, a string")?;
+        let host = fields.take_text("host")?.map(|host| host.parse::<Host>()).transpose();
+        return Ok(Action::SetSecret {
+            name: name.parse().map_err(wrong)?,
+            value: SecretValue::new(value).map_err(wrong)?,
+            host: host.map_err(|error| format!("`host`: {error}"))?,
+        });
+    }
     match fields.0.shift_remove("together") {
         Some(Value::Array(items)) => {
             let steps: Vec<Step> =
                 items.into_iter().map(|item| parse_step(line, item)).collect::<Result<_, _>>()?;
-            let nested = |step: &Step| matches!(step.action, Action::Together { .. } | Action::Expect { .. });
-            if steps.is_empty() || steps.iter().any(nested) {
-                return Err("`together` needs a list of steps other than `together` and `expect`".to_owned());
+            let alone = |step: &Step| {
+                let Step { action, .. } = step;
+                matches!(action, Action::Together { .. } | Action::Expect { .. }) || action.sets_the_scene()
+            };
+            if steps.is_empty() || steps.iter().any(alone) {
+                return Err(
+                    "`together` needs a list of steps other than `together`, `expect`, `http` and `secret`".to_owned()
+                );
             }
             return Ok(Action::Together { steps });
         }
@@ -324,6 +357,24 @@ mod tests {
         let error = parse("# hello\n\n{\"say\":\"a\"}\n{\"shout\":\"b\"}").unwrap_err();
         assert_eq!(error.line, 4);
         assert!(error.what.contains("say, command"), "{}", error.what);
+    }
+
+    #[test]
+    fn what_other_servers_answer_and_secrets_are_set() {
+        let step = one(r#"{"http":{"url":"https://api.example.com/*","json":{"a":1}}}"#).unwrap();
+        assert!(step.action.sets_the_scene());
+        let step = one(r#"{"secret":"KEY","value":"hidden","host":"api.example.com"}"#).unwrap();
+        assert!(step.action.sets_the_scene() && !format!("{:?}", step.action).contains("hidden"));
+        for wrong in [
+            r#"{"http":{"json":1}}"#,
+            r#"{"http":{"url":"x","stats":1}}"#,
+            r#"{"secret":"KEY"}"#,
+            r#"{"secret":"a b","value":"x"}"#,
+            r#"{"secret":"KEY","value":"x","host":"https://x"}"#,
+            r#"{"together":[{"http":{"url":"https://a.b"}}]}"#,
+        ] {
+            assert!(one(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

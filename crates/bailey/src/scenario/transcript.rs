@@ -1,5 +1,6 @@
 //! The transcript: one JSON object a line for everything that was done, seen, called and logged.
 
+use bailey_outbound::fixtures::Seen;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -56,6 +57,8 @@ pub(crate) enum Entry {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<CallFailure>,
     },
+    /// The plugin asked another server, as far as it was let.
+    Request(Seen),
     /// The plugin logged a line, or wrote one to its output.
     Log { plugin: String, server: String, level: String, message: String, tags: Vec<String>, extra: Value },
     /// Something went wrong with the plugin.
@@ -138,6 +141,13 @@ impl Entry {
     /// What is suggested, one name a line.
     pub(crate) fn suggested(&self) -> Option<String> {
         if let Self::Suggestions { choices, .. } = self { Some(choices.join("\n")) } else { None }
+    }
+
+    /// What another server was asked, as text: method and address, headers, an empty line, the body.
+    pub(crate) fn requested(&self) -> Option<String> {
+        let Self::Request(Seen { method, url, headers, body }) = self else { return None };
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        Some(format!("{method} {url}\n{headers}\n{body}"))
     }
 
     /// The emoji the bot left.
