@@ -107,7 +107,9 @@ async fn services(cluster: &Cluster, simulator: &Simulator) -> Result<Services, 
         .await
         .map_err(|error| BenchError::part("database")(error.into()))?;
     let sql = Sql::unavailable();
-    Ok(Services::new(database, sql, rest, Directory::new(), clock, ServicesOptions::default()))
+    let options =
+        ServicesOptions::without_network().map_err(|error| BenchError::part("services")(error.into()))?;
+    Ok(Services::new(database, sql, rest, Directory::new(), clock, options))
 }
 
 /// The value both sides read.

@@ -8,22 +8,22 @@ use ipnet::{Ipv4Net, Ipv6Net};
 /// IPv4 networks that are not on the internet, from IANA's registry of special-purpose addresses, and those that
 /// clouds answer on from inside.
 const NOT_PUBLIC_4: &[&str] = &[
-    "0.0.0.0/8",          // this host
-    "10.0.0.0/8",         // private
-    "100.64.0.0/10",      // behind carriers' translators; Alibaba's metadata
-    "127.0.0.0/8",        // loopback
-    "168.63.129.16/32",   // Azure's own services
-    "169.254.0.0/16",     // link-local; metadata of most clouds
-    "172.16.0.0/12",      // private
-    "192.0.0.0/24",       // protocol assignments; Oracle's metadata
-    "192.0.2.0/24",       // documentation
-    "192.88.99.0/24",     // relays to IPv6
-    "192.168.0.0/16",     // private
-    "198.18.0.0/15",      // benchmarks
-    "198.51.100.0/24",    // documentation
-    "203.0.113.0/24",     // documentation
-    "224.0.0.0/4",        // multicast
-    "240.0.0.0/4",        // reserved; broadcast
+    "0.0.0.0/8",        // this host
+    "10.0.0.0/8",       // private
+    "100.64.0.0/10",    // behind carriers' translators; Alibaba's metadata
+    "127.0.0.0/8",      // loopback
+    "168.63.129.16/32", // Azure's own services
+    "169.254.0.0/16",   // link-local; metadata of most clouds
+    "172.16.0.0/12",    // private
+    "192.0.0.0/24",     // protocol assignments; Oracle's metadata
+    "192.0.2.0/24",     // documentation
+    "192.88.99.0/24",   // relays to IPv6
+    "192.168.0.0/16",   // private
+    "198.18.0.0/15",    // benchmarks
+    "198.51.100.0/24",  // documentation
+    "203.0.113.0/24",   // documentation
+    "224.0.0.0/4",      // multicast
+    "240.0.0.0/4",      // reserved; broadcast
 ];
 /// The part of IPv6 that is given out: everything outside of it is loopback, link-local, private, multicast, mapped or
 /// translated IPv4, or nothing.

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use quick_cache::sync::Cache;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION,
+    USER_AGENT,
 };
 use reqwest::{Client, Method, StatusCode};
 use tokio::sync::Semaphore;
@@ -28,7 +29,8 @@ use crate::tls::Trust;
 /// What servers are told of who asks, unless the plugin says otherwise.
 const AGENT: &str = concat!("Bailey/", env!("CARGO_PKG_VERSION"));
 /// Headers of an answer that say how it was carried, not what it is.
-const CARRIAGE: &[&str] = &["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];
+const CARRIAGE: &[&str] =
+    &["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /// What the way out is made of.
 #[derive(Clone)]
@@ -190,7 +192,8 @@ impl Outbound {
 
     async fn follow(&self, asker: &str, reach: &Reach, mut request: Request) -> Result<Answer, FetchError> {
         for hop in 0..=limits::REDIRECTS {
-            let host = self.check(reach, &request.url, Breadth::WithSubdomains, &["http", "https"], hop > 0)?;
+            let host =
+                self.check(reach, &request.url, Breadth::WithSubdomains, &["http", "https"], hop > 0)?;
             let found = self.send(asker, &host, &request, hop > 0).await?;
             match redirect(&request, found.status, &found.headers) {
                 Some(next) => request = next,
@@ -209,7 +212,8 @@ impl Outbound {
         schemes: &[&str],
         redirected: bool,
     ) -> Result<Host, FetchError> {
-        let scheme_rule = || RequestError { part: "url", rule: format!("an address that begins with {}", or(schemes)) };
+        let scheme_rule =
+            || RequestError { part: "url", rule: format!("an address that begins with {}", or(schemes)) };
         if !schemes.contains(&url.scheme()) {
             return Err(scheme_rule().into());
         }
@@ -244,7 +248,13 @@ impl Outbound {
     }
 
     /// One request, without following.
-    async fn send(&self, asker: &str, host: &Host, request: &Request, redirected: bool) -> Result<Found, FetchError> {
+    async fn send(
+        &self,
+        asker: &str,
+        host: &Host,
+        request: &Request,
+        redirected: bool,
+    ) -> Result<Found, FetchError> {
         let mut headers = request.headers.clone();
         if let Some(value) = self.authorization(request, host, redirected)? {
             headers.insert(AUTHORIZATION, value.clone());
@@ -275,19 +285,21 @@ impl Outbound {
     }
 
     fn client(&self, asker: &str) -> Result<Client, FetchError> {
-        self.shared.clients.get_or_insert_with(asker, || {
-            Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .dns_resolver(Arc::new(CheckedNames(self.shared.names.clone())))
-                .tls_backend_preconfigured(self.shared.trust.alone(&[b"h2", b"http/1.1"]))
-                .connect_timeout(limits::CONNECT_TIME)
-                .pool_idle_timeout(limits::IDLE_TIME)
-                .pool_max_idle_per_host(limits::IDLE_CONNECTIONS_PER_HOST)
-                .build()
-        })
-        .map_err(|error| FetchError::Broken(format!("no client: {error}")))
+        self.shared
+            .clients
+            .get_or_insert_with(asker, || {
+                Client::builder()
+                    .no_proxy()
+                    .redirect(reqwest::redirect::Policy::none())
+                    .referer(false)
+                    .dns_resolver(Arc::new(CheckedNames(self.shared.names.clone())))
+                    .tls_backend_preconfigured(self.shared.trust.alone(&[b"h2", b"http/1.1"]))
+                    .connect_timeout(limits::CONNECT_TIME)
+                    .pool_idle_timeout(limits::IDLE_TIME)
+                    .pool_max_idle_per_host(limits::IDLE_CONNECTIONS_PER_HOST)
+                    .build()
+            })
+            .map_err(|error| FetchError::Broken(format!("no client: {error}")))
     }
 }
 
@@ -310,12 +322,17 @@ enum Body {
 impl Found {
     async fn read(self) -> Result<Answer, FetchError> {
         let (body, truncated) = match self.body {
-            Body::Canned(bytes) => (bytes.slice(..bytes.len().min(limits::ANSWER_BODY_BYTES)), bytes.len() > limits::ANSWER_BODY_BYTES),
+            Body::Canned(bytes) => (
+                bytes.slice(..bytes.len().min(limits::ANSWER_BODY_BYTES)),
+                bytes.len() > limits::ANSWER_BODY_BYTES,
+            ),
             Body::Live(mut response) => {
                 let mut body = Vec::new();
                 let mut truncated = false;
                 // Decompressed piece by piece, and no further than wanted.
-                while let Some(piece) = response.chunk().await.map_err(|error| broken(&error, "no answer in time"))? {
+                while let Some(piece) =
+                    response.chunk().await.map_err(|error| broken(&error, "no answer in time"))?
+                {
                     let room = limits::ANSWER_BODY_BYTES - body.len();
                     body.extend_from_slice(&piece[..piece.len().min(room)]);
                     if piece.len() > room {
@@ -335,8 +352,11 @@ fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = limits::ANSWER_HEADER_BYTES;
     let mut flat = Vec::new();
     for name in headers.keys().filter(|name| !CARRIAGE.contains(&name.as_str())) {
-        let values: Vec<_> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+        let values: Vec<_> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect();
         let value = values.join(", ");
         let Some(left) = room.checked_sub(name.as_str().len() + value.len()) else { continue };
         room = left;
@@ -389,7 +409,13 @@ fn broken(error: &reqwest::Error, slow: &'static str) -> FetchError {
     if error.is_timeout() {
         return FetchError::TimedOut(if error.is_connect() { "connect timeout" } else { slow });
     }
-    let what = if error.is_connect() { "no connection" } else if error.is_decode() || error.is_body() { "the answer broke off" } else { "the request failed" };
+    let what = if error.is_connect() {
+        "no connection"
+    } else if error.is_decode() || error.is_body() {
+        "the answer broke off"
+    } else {
+        "the request failed"
+    };
     FetchError::Broken(match last {
         Some(last) => format!("{what}: {last}"),
         None => what.to_owned(),

@@ -130,12 +130,21 @@ impl Fixtures {
             let flat = headers
                 .iter()
                 .map(|(name, value)| {
-                    let shown = if value.is_sensitive() { "(a secret)".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+                    let shown = if value.is_sensitive() {
+                        "(a secret)".into()
+                    } else {
+                        String::from_utf8_lossy(value.as_bytes())
+                    };
                     (name.as_str().to_owned(), shown.into_owned())
                 })
                 .collect();
             let body = request.body.as_deref().map(|body| String::from_utf8_lossy(body).into_owned());
-            state.seen.push(Seen { method: method.to_owned(), url: url.to_owned(), headers: flat, body: body.unwrap_or_default() });
+            state.seen.push(Seen {
+                method: method.to_owned(),
+                url: url.to_owned(),
+                headers: flat,
+                body: body.unwrap_or_default(),
+            });
         }
         let fits = |ready: &&mut Ready| ready.left != Some(0) && ready.fits(method, url);
         let Some(ready) = state.fixtures.iter_mut().find(fits) else {
@@ -147,7 +156,9 @@ impl Fixtures {
         match ready.fixture.fails {
             Some(Failing::Timeout) => Err(FetchError::TimedOut("connect timeout")),
             Some(Failing::Refused) => Err(FetchError::Broken("no connection: Connection refused".to_owned())),
-            None => Ok(Canned { status: ready.status, headers: ready.headers.clone(), body: ready.body.clone() }),
+            None => {
+                Ok(Canned { status: ready.status, headers: ready.headers.clone(), body: ready.body.clone() })
+            }
         }
     }
 }
@@ -155,7 +166,8 @@ impl Fixtures {
 impl Ready {
     fn read(fixture: Fixture) -> Result<Self, String> {
         let shown = &fixture.url;
-        let status = StatusCode::from_u16(fixture.status).map_err(|_| format!("{} is no HTTP status (fixture for {shown})", fixture.status))?;
+        let status = StatusCode::from_u16(fixture.status)
+            .map_err(|_| format!("{} is no HTTP status (fixture for {shown})", fixture.status))?;
         let mut headers = HeaderMap::new();
         for (name, value) in &fixture.headers {
             let wrong = || format!("{name:?} is no header (fixture for {shown})");
@@ -171,9 +183,10 @@ impl Ready {
                 headers.entry("content-type").or_insert(HeaderValue::from_static("application/json"));
                 Bytes::from(json.to_string())
             }
-            (None, None, Some(text)) => {
-                STANDARD.decode(text).map_err(|_| format!("body_b64 is no base64 (fixture for {shown})"))?.into()
-            }
+            (None, None, Some(text)) => STANDARD
+                .decode(text)
+                .map_err(|_| format!("body_b64 is no base64 (fixture for {shown})"))?
+                .into(),
             _ => return Err(format!("a fixture has one of body, json and body_b64 (fixture for {shown})")),
         };
         Ok(Self { status, headers, body, left: fixture.times, fixture })
@@ -188,4 +201,3 @@ impl Ready {
             }
     }
 }
-

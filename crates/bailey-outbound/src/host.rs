@@ -24,7 +24,9 @@ impl Host {
     /// The host of an address, as whoever connects will understand it.
     pub fn of(url: &Url) -> Option<Self> {
         Some(match url.host()? {
-            url::Host::Domain(name) => Self::Name(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()),
+            url::Host::Domain(name) => {
+                Self::Name(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase())
+            }
             url::Host::Ipv4(address) => Self::Address(address.into()),
             url::Host::Ipv6(address) => Self::Address(address.into()),
         })
@@ -41,7 +43,9 @@ impl Host {
             return Ok(Self::Address(address));
         }
         let url = match text.split_once("://") {
-            Some((scheme, rest)) if ["http", "https", "ws", "wss"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+            Some((scheme, rest))
+                if ["http", "https", "ws", "wss"].contains(&scheme.to_ascii_lowercase().as_str()) =>
+            {
                 format!("https://{rest}")
             }
             Some(_) => return Err(wrong()),
@@ -67,7 +71,9 @@ impl Host {
     /// Whether a name has a label, and no empty one.
     fn is_complete(&self) -> bool {
         match self {
-            Self::Name(name) => !name.is_empty() && name.split('.').all(|label| !label.is_empty()) && !name.contains('*'),
+            Self::Name(name) => {
+                !name.is_empty() && name.split('.').all(|label| !label.is_empty()) && !name.contains('*')
+            }
             Self::Address(_) => true,
         }
     }
@@ -105,19 +111,38 @@ mod tests {
     #[test]
     fn one_spelling_for_every_way_to_type_a_host() {
         for typed in [
-            "api.example.com", "API.Example.COM", "api.example.com.", "api.example.com:8443",
-            "https://api.example.com/a?b#c", "wss://api.example.com:1/x", " api.example.com ", "HTTP://api.example.com",
+            "api.example.com",
+            "API.Example.COM",
+            "api.example.com.",
+            "api.example.com:8443",
+            "https://api.example.com/a?b#c",
+            "wss://api.example.com:1/x",
+            " api.example.com ",
+            "HTTP://api.example.com",
         ] {
             assert_eq!(Host::typed(typed).unwrap().to_string(), "api.example.com", "{typed}");
         }
         assert_eq!(Host::typed("bücher.example").unwrap().to_string(), "xn--bcher-kva.example");
-        for typed in ["203.0.113.7", "203.0.113.7:27015", "0xCB.0.113.7", "3405803783", "http://203.0.113.7/"] {
+        for typed in ["203.0.113.7", "203.0.113.7:27015", "0xCB.0.113.7", "3405803783", "http://203.0.113.7/"]
+        {
             assert_eq!(Host::typed(typed).unwrap(), Host::Address("203.0.113.7".parse().unwrap()), "{typed}");
         }
         for typed in ["::1", "[::1]", "[::1]:80", "http://[::1]/"] {
             assert_eq!(Host::typed(typed).unwrap(), Host::Address("::1".parse().unwrap()), "{typed}");
         }
-        for typed in ["", " ", "https://", "a b", "user@host", "https://u:p@host", "file:///etc", "*.example.com", "a..b", ".", "gopher://x"] {
+        for typed in [
+            "",
+            " ",
+            "https://",
+            "a b",
+            "user@host",
+            "https://u:p@host",
+            "file:///etc",
+            "*.example.com",
+            "a..b",
+            ".",
+            "gopher://x",
+        ] {
             assert!(Host::typed(typed).is_err(), "{typed}");
         }
         for bare in ["https://a.b", "a.b:80", "a.b/c", "u@a.b"] {
@@ -127,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_name_is_within_itself_and_what_is_above_it() {
-        let within = |inner: &str, outer: &str| inner.parse::<Host>().unwrap().is_within(&outer.parse().unwrap());
+        let within =
+            |inner: &str, outer: &str| inner.parse::<Host>().unwrap().is_within(&outer.parse().unwrap());
         assert!(within("a.example.com", "example.com") && within("example.com", "example.com"));
         assert!(!within("notexample.com", "example.com") && !within("example.com", "a.example.com"));
         assert!(!within("1.2.3.4", "2.3.4.example"));

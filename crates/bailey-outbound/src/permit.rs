@@ -17,7 +17,9 @@ pub struct Permit {
 
 /// A permit that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no permit: write HOST=NETWORK or HOST:PORT=NETWORK, such as grafana.internal:3000=10.0.0.0/8")]
+#[error(
+    "{0:?} is no permit: write HOST=NETWORK or HOST:PORT=NETWORK, such as grafana.internal:3000=10.0.0.0/8"
+)]
 pub struct PermitError(String);
 
 impl Permit {
@@ -68,7 +70,8 @@ mod tests {
         assert!(!permit.covers(&host, "127.0.0.1".parse().unwrap()) && !permit.opens(&host, 22));
         assert!("[::1]:80=::1".parse::<Permit>().unwrap().opens(&"::1".parse().unwrap(), 80));
         assert!("127.0.0.1=127.0.0.1/32".parse::<Permit>().is_ok());
-        for wrong in ["", "a", "a=", "=10.0.0.0/8", "a=10.0.0.0/33", "a:b=10.0.0.0/8", "https://a=10.0.0.0/8"] {
+        for wrong in ["", "a", "a=", "=10.0.0.0/8", "a=10.0.0.0/33", "a:b=10.0.0.0/8", "https://a=10.0.0.0/8"]
+        {
             assert!(wrong.parse::<Permit>().is_err(), "{wrong}");
         }
     }

@@ -7,10 +7,10 @@ const USUAL_PORTS: [u16; 2] = [80, 443];
 /// Ports below 1024, and a few above, on which other protocols listen that could take a request for something else. An
 /// administrator's host may be asked on any port but these, as in browsers.
 const FOREIGN_PORTS: &[u16] = &[
-    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
-    111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
-    540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
-    6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+    1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104,
+    109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515,
+    526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049,
+    3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ];
 
 /// Whether a domain covers the names below it.
@@ -48,7 +48,10 @@ impl Reach {
     /// The list of what was agreed to: domains as a manifest names them (`example.com`, `example.com:8443`), and
     /// hosts an administrator added. Domains that are none, or have a single label, are left out: the validator
     /// says so.
-    pub fn new<'a>(domains: impl IntoIterator<Item = &'a str>, hosts: impl IntoIterator<Item = Host>) -> Self {
+    pub fn new<'a>(
+        domains: impl IntoIterator<Item = &'a str>,
+        hosts: impl IntoIterator<Item = Host>,
+    ) -> Self {
         let domains = domains.into_iter().filter_map(|domain| Domain::read(domain).ok()).collect();
         Self { domains, hosts: hosts.into_iter().collect() }
     }

@@ -94,7 +94,13 @@ impl Request {
         if body.as_ref().is_some_and(|body| body.len() > limits::REQUEST_BODY_BYTES) {
             return Err(wrong("body", format!("a body of at most {} bytes", limits::REQUEST_BODY_BYTES)));
         }
-        Ok(Self { method: read_method(method)?, url: read_url(url)?, headers: read_headers(headers)?, body, credential: None })
+        Ok(Self {
+            method: read_method(method)?,
+            url: read_url(url)?,
+            headers: read_headers(headers)?,
+            body,
+            credential: None,
+        })
     }
 
     /// Has the one who asks proved by `credential`, in place of what the request says itself.
@@ -137,7 +143,8 @@ fn wrong(part: &'static str, rule: impl Into<String>) -> RequestError {
 
 fn read_method(text: &str) -> Result<Method, RequestError> {
     let rule = "an HTTP method such as GET or POST (not CONNECT, not TRACE)";
-    let method = Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| wrong("method", rule))?;
+    let method =
+        Method::from_bytes(text.to_ascii_uppercase().as_bytes()).map_err(|_| wrong("method", rule))?;
     if NOT_FOR_SERVERS.contains(&method) || text.len() > 32 { Err(wrong("method", rule)) } else { Ok(method) }
 }
 
@@ -150,7 +157,8 @@ pub(crate) fn read_url(text: &str) -> Result<Url, RequestError> {
     if text.contains(|character: char| character.is_control()) {
         return Err(wrong("url", "an address without control characters"));
     }
-    let url = Url::parse(text.trim()).map_err(|_| wrong("url", "a complete address such as https://api.example.com/path"))?;
+    let url = Url::parse(text.trim())
+        .map_err(|_| wrong("url", "a complete address such as https://api.example.com/path"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("url", "an address without a name and password in it (use secret_auth)"));
     }
@@ -160,20 +168,30 @@ pub(crate) fn read_url(text: &str) -> Result<Url, RequestError> {
     Ok(url)
 }
 
-pub(crate) fn read_headers<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<HeaderMap, RequestError> {
+pub(crate) fn read_headers<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<HeaderMap, RequestError> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let shown: String = name.chars().take(60).collect();
-        let parsed = HeaderName::from_bytes(name.trim().as_bytes())
-            .map_err(|_| wrong("headers", format!("a header name without spaces and special characters ({shown:?} is none)")))?;
+        let parsed = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| {
+            wrong(
+                "headers",
+                format!("a header name without spaces and special characters ({shown:?} is none)"),
+            )
+        })?;
         if OURS.contains(&parsed.as_str()) || parsed.as_str().starts_with("proxy-") {
             continue;
         }
         if value.len() > limits::REQUEST_HEADER_BYTES {
-            return Err(wrong("headers", format!("a value of at most {} bytes for {shown}", limits::REQUEST_HEADER_BYTES)));
+            return Err(wrong(
+                "headers",
+                format!("a value of at most {} bytes for {shown}", limits::REQUEST_HEADER_BYTES),
+            ));
         }
-        let value = HeaderValue::from_bytes(value.trim().as_bytes())
-            .map_err(|_| wrong("headers", format!("a value without line breaks and control characters for {shown}")))?;
+        let value = HeaderValue::from_bytes(value.trim().as_bytes()).map_err(|_| {
+            wrong("headers", format!("a value without line breaks and control characters for {shown}"))
+        })?;
         map.append(parsed, value);
         if map.len() > limits::REQUEST_HEADERS {
             return Err(wrong("headers", format!("at most {} headers", limits::REQUEST_HEADERS)));

@@ -31,7 +31,9 @@ impl Trust {
             roots.add(certificate).map_err(|error| format!("this is no certificate authority: {error}"))?;
         }
         if roots.is_empty() {
-            tracing::warn!("plugins cannot reach https:// hosts: this machine has no certificates; install ca-certificates");
+            tracing::warn!(
+                "plugins cannot reach https:// hosts: this machine has no certificates; install ca-certificates"
+            );
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)

@@ -94,9 +94,13 @@ impl AllowedHosts {
             let mut client = self.database.client().await?;
             let (plugin, guild, text) = (tenant.plugin.as_str(), stored_guild(tenant), host.to_string());
             let transaction = durable(&mut client).await?;
-            let others: i64 = transaction.query_one(COUNT, &[&plugin, &guild, &way.as_str(), &text]).await?.get(0);
+            let others: i64 =
+                transaction.query_one(COUNT, &[&plugin, &guild, &way.as_str(), &text]).await?.get(0);
             if others >= i64::from(limits::ALLOWED_HOSTS) {
-                let rule = format!("one of the {} hosts there are already (revoke one first)", limits::ALLOWED_HOSTS);
+                let rule = format!(
+                    "one of the {} hosts there are already (revoke one first)",
+                    limits::ALLOWED_HOSTS
+                );
                 return Err(CallError::validation("host", rule).into());
             }
             let (by, now) = (administrator.0.cast_signed(), self.clock.now().0);
@@ -120,7 +124,8 @@ impl AllowedHosts {
         invoked: Option<&Interaction>,
         params: &HostOnly,
     ) -> Result<HostChanged, CallError> {
-        const SQL: &str = "DELETE FROM allowed_hosts WHERE plugin = $1 AND guild = $2 AND way = $3 AND host = $4";
+        const SQL: &str =
+            "DELETE FROM allowed_hosts WHERE plugin = $1 AND guild = $2 AND way = $3 AND host = $4";
         let administrator = administrator(invoked)?;
         let host = typed(params)?;
         let work = async {
@@ -148,7 +153,8 @@ impl AllowedHosts {
             let statement = client.prepare_cached(SQL).await?;
             let (plugin, guild) = (tenant.plugin.as_str(), stored_guild(tenant));
             let rows = client.query(&statement, &[&plugin, &guild, &way.as_str()]).await?;
-            let read = |text: String| text.parse::<Host>().map_err(|error| Failure::Unreadable(error.to_string()));
+            let read =
+                |text: String| text.parse::<Host>().map_err(|error| Failure::Unreadable(error.to_string()));
             rows.iter().map(|row| read(row.get(0))).collect::<Result<Arc<[Host]>, _>>()
         };
         let hosts = self.database.bounded("the allowed hosts", tenant, work).await?;
@@ -165,7 +171,9 @@ fn typed(params: &HostOnly) -> Result<Host, CallError> {
 fn administrator(invoked: Option<&Interaction>) -> Result<UserId, CallError> {
     let rule = |what: &str| CallError::validation("call", format!("{what} (Manage Server or Administrator)"));
     let interaction = invoked
-        .filter(|interaction| matches!(interaction.kind, InteractionKind::Command | InteractionKind::ModalSubmit))
+        .filter(|interaction| {
+            matches!(interaction.kind, InteractionKind::Command | InteractionKind::ModalSubmit)
+        })
         .ok_or_else(|| rule("to be handling a slash command of an administrator of this server"))?;
     let user = interaction.invoker.user.filter(|_| interaction.invoker.manages_server());
     user.ok_or_else(|| rule("a command used by an administrator of this server"))

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bailey_discord::{Directory, Rest};
-use bailey_outbound::Outbound;
+use bailey_outbound::{NameServers, Network, Outbound, OutboundConfig, Trust};
 use bailey_protocol::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,27 @@ pub struct ServicesOptions {
     pub own_authorization: OwnAuthorization,
     /// What secrets are sealed with.
     pub keys: Keys,
+}
+
+impl ServicesOptions {
+    /// Everything in this process, no way out, and keys that end with it. Of other servers only what is written
+    /// down in [`bailey_outbound::fixtures`] answers.
+    ///
+    /// # Errors
+    /// A sentence when TLS cannot be set up.
+    pub fn without_network() -> Result<Self, String> {
+        Ok(Self {
+            redis: None,
+            outbound: Outbound::open(OutboundConfig {
+                name_servers: NameServers::At(Vec::new()),
+                permits: Vec::new(),
+                trust: Trust::of_this_machine(Vec::new())?,
+                network: Network::Fixtures(Arc::default()),
+            })?,
+            own_authorization: OwnAuthorization::default(),
+            keys: Keys::of_this_run(),
+        })
+    }
 }
 
 /// Every service, for whoever answers calls. A cheap clone.

@@ -61,7 +61,15 @@ impl Store {
         client
             .execute(
                 SQL,
-                &[&tenant.plugin.as_str(), &stored(tenant.guild), version, &capabilities, enabled, &at.0, domains],
+                &[
+                    &tenant.plugin.as_str(),
+                    &stored(tenant.guild),
+                    version,
+                    &capabilities,
+                    enabled,
+                    &at.0,
+                    domains,
+                ],
             )
             .await
             .map(drop)

@@ -15,8 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operator::{
     AuditOptions, ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, DeadLetterAction, DeadLetters,
-    DeleteSecret, ListDeadLetters, ListSecrets, Secrets, SecretsAction, Serve, SetSecret, ShowDeadLetter, Status,
-    SyncCommands, WhichSecret,
+    DeleteSecret, ListDeadLetters, ListSecrets, Secrets, SecretsAction, Serve, SetSecret, ShowDeadLetter,
+    Status, SyncCommands, WhichSecret,
 };
 
 /// Runs other people's Discord plugins safely.

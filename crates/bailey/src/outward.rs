@@ -1,9 +1,7 @@
 //! How plugins reach other people's servers in this run, and what their secrets are sealed with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use bailey_outbound::fixtures::Fixtures;
 use bailey_outbound::{NameServers, Network, Outbound, OutboundConfig, Trust};
 use bailey_services::{Keys, OwnAuthorization, RedisServer, ServicesOptions};
 use rustls::pki_types::CertificateDer;
@@ -51,21 +49,11 @@ fn to_the_internet(options: &OutwardOptions) -> Result<Outbound, CommandError> {
     .map_err(CommandError::failed)
 }
 
-/// Answers that are written down in a script; nothing leaves this machine.
-pub(crate) fn to_fixtures() -> Result<Outbound, CommandError> {
-    Outbound::open(OutboundConfig {
-        name_servers: NameServers::At(Vec::new()),
-        permits: Vec::new(),
-        trust: Trust::of_this_machine(Vec::new()).map_err(CommandError::failed)?,
-        network: Network::Fixtures(Arc::new(Fixtures::default())),
-    })
-    .map_err(CommandError::failed)
-}
-
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CommandError> {
     let shown = path.display();
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = read.map_err(|error| CommandError::usage(format!("cannot read certificates from {shown}: {error}")))?;
+    let found =
+        read.map_err(|error| CommandError::usage(format!("cannot read certificates from {shown}: {error}")))?;
     if found.is_empty() {
         return Err(CommandError::usage(format!("there is no certificate in {shown}")));
     }

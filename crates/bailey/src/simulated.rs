@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, GatewayStatus};
+use bailey_host::{BreakerLimits, HostTimings, Observer};
 use bailey_outbound::Network;
 use bailey_outbound::fixtures::Fixtures;
-use bailey_host::{BreakerLimits, HostTimings, Observer};
 use bailey_protocol::method::sql::SqlIsolation;
 use bailey_protocol::{Clock, GuildId, PluginId, Tenant};
 use bailey_services::{Secrets, ServicesOptions};

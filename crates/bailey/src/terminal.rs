@@ -30,7 +30,8 @@ pub(crate) fn start_logging(command: &Command) {
         | Command::Status(_)
         | Command::Commands(_)
         | Command::Audit(_)
-        | Command::Secrets(_) | Command::DeadLetters(_) => "warn",
+        | Command::Secrets(_)
+        | Command::DeadLetters(_) => "warn",
         // Its log is the operator's record; what plugins log is read with `bailey logs`.
         Command::Serve(_) => "info,plugin=off,refinery_core=warn",
         // Who follows is told once that the database is away, not each time it is asked.

@@ -168,7 +168,9 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
         Method::SqlQueryOne => to_raw(&sql.query_one(&tables()?, &Select::parse_one(params)?).await?),
         Method::SecretsGet => to_raw(&secrets.get(&credentials()?, &SecretNameOnly::parse(params)?).await?),
         Method::SecretsSet => to_raw(&secrets.set(&credentials()?, &SetSecret::parse(params)?).await?),
-        Method::SecretsDelete => to_raw(&secrets.delete(&credentials()?, &SecretNameOnly::parse(params)?).await?),
+        Method::SecretsDelete => {
+            to_raw(&secrets.delete(&credentials()?, &SecretNameOnly::parse(params)?).await?)
+        }
         Method::ProxyRequest => {
             let (grant, domains) = (caller.grants.require::<ProxyHttp>()?, caller.grants.domains());
             let request = ProxyRequest::parse(params)?;

@@ -382,7 +382,7 @@ impl Stage {
         let mut status = gateway.status();
         let ready = status.wait_for(|status| status.state == GatewayState::Ready && status.guilds == 2);
         tokio::time::timeout(SOON, ready).await.unwrap().unwrap();
-        let options = ServicesOptions::default();
+        let options = ServicesOptions::without_network().unwrap();
         let (sql, all) = (Sql::unavailable(), Arc::clone(&clock));
         let services = Services::new(database.clone(), sql, rest, directory.clone(), all, options);
         let none = (5, "none".to_owned());

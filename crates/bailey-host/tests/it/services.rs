@@ -53,7 +53,7 @@ impl House {
 
         let options = DatabaseOptions { schema: unique_schema(), ..DatabaseOptions::default() };
         let database = Database::connect(&shared_cluster().await.urls().plugins, &options).await.unwrap();
-        let (sql, options) = (Sql::unavailable(), ServicesOptions::default());
+        let (sql, options) = (Sql::unavailable(), ServicesOptions::without_network().unwrap());
         let services = Services::new(database, sql, rest, directory, Arc::clone(&clock), options);
         let (spawner, starts) = spawner();
         let host = Host::start(HostConfig {

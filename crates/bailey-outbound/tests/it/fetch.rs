@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request as Asked;
-use axum::http::header::{CONTENT_ENCODING, LOCATION};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_ENCODING, LOCATION};
 use axum::response::IntoResponse;
 use axum::routing::any;
 use axum::{Json, Router};
 use bailey_outbound::{
-    Answer, Credential, FetchError, NameServers, Network, Outbound, OutboundConfig, Reach, Request, Trust, limits,
+    Answer, Credential, FetchError, NameServers, Network, Outbound, OutboundConfig, Reach, Request, Trust,
+    limits,
 };
 use bytes::Bytes;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -25,7 +26,12 @@ use crate::support::{NameServer, Server, outbound};
 /// Names that are on loopback.
 async fn names() -> NameServer {
     let here = || vec![vec!["127.0.0.1"]];
-    NameServer::start(HashMap::from([("one.example", here()), ("two.example", here()), ("deaf.example", here())])).await
+    NameServer::start(HashMap::from([
+        ("one.example", here()),
+        ("two.example", here()),
+        ("deaf.example", here()),
+    ]))
+    .await
 }
 
 fn way(names: &NameServer, server: &Server) -> Outbound {
@@ -84,7 +90,10 @@ async fn a_request_arrives_as_it_was_written() {
     assert_eq!(seen["body"], serde_json::json!(body.to_vec()));
     assert_eq!(seen["headers"]["host"], format!("one.example:{}", server.port()));
     assert_eq!(seen["headers"]["content-length"], body.len().to_string());
-    assert_eq!((&seen["headers"]["x-own"], &seen["headers"]["authorization"]), (&"1".into(), &"Bearer own".into()));
+    assert_eq!(
+        (&seen["headers"]["x-own"], &seen["headers"]["authorization"]),
+        (&"1".into(), &"Bearer own".into())
+    );
     for absent in ["transfer-encoding", "proxy-authorization", "connection", "upgrade"] {
         assert_eq!(seen["headers"].get(absent), None, "{absent}");
     }
@@ -93,15 +102,28 @@ async fn a_request_arrives_as_it_was_written() {
 
 #[test]
 fn what_could_be_taken_for_two_requests_is_refused() {
-    let asked = |headers: &[(&str, &str)]| Request::new("GET", "https://a.example/", headers.iter().copied(), None);
-    for (name, value) in [("X", "a\r\nHost: b"), ("X", "a\nb"), ("X\r\nY", "a"), ("X:", "a"), ("", "a"), ("X Y", "a"), ("X", "\0")] {
+    let asked =
+        |headers: &[(&str, &str)]| Request::new("GET", "https://a.example/", headers.iter().copied(), None);
+    for (name, value) in [
+        ("X", "a\r\nHost: b"),
+        ("X", "a\nb"),
+        ("X\r\nY", "a"),
+        ("X:", "a"),
+        ("", "a"),
+        ("X Y", "a"),
+        ("X", "\0"),
+    ] {
         assert_eq!(asked(&[(name, value)]).unwrap_err().part, "headers", "{name:?}: {value:?}");
     }
     assert_eq!(asked(&[("X", &"a".repeat(limits::REQUEST_HEADER_BYTES + 1))]).unwrap_err().part, "headers");
     let many: Vec<String> = (0..=limits::REQUEST_HEADERS).map(|number| format!("x-{number}")).collect();
     assert!(asked(&many.iter().map(|name| (name.as_str(), "1")).collect::<Vec<_>>()).is_err());
     for method in ["CONNECT", "trace", "GET /x HTTP/1.1\r\n", "", "G T"] {
-        assert_eq!(Request::new(method, "https://a.example/", [], None).unwrap_err().part, "method", "{method:?}");
+        assert_eq!(
+            Request::new(method, "https://a.example/", [], None).unwrap_err().part,
+            "method",
+            "{method:?}"
+        );
     }
     let large = Bytes::from(vec![0; limits::REQUEST_BODY_BYTES + 1]);
     assert_eq!(Request::new("POST", "https://a.example/", [], Some(large)).unwrap_err().part, "body");
@@ -177,15 +199,27 @@ async fn a_redirect_takes_along_what_it_may() {
         serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()
     };
     let elsewhere = format!("http://two.example:{port}/end");
-    for (method, status, becomes, body) in
-        [("POST", 302, "GET", 0), ("POST", 301, "GET", 0), ("PUT", 303, "GET", 0), ("POST", 307, "POST", 4), ("PATCH", 308, "PATCH", 4)]
-    {
+    for (method, status, becomes, body) in [
+        ("POST", 302, "GET", 0),
+        ("POST", 301, "GET", 0),
+        ("PUT", 303, "GET", 0),
+        ("POST", 307, "POST", 4),
+        ("PATCH", 308, "PATCH", 4),
+    ] {
         let here = follow(method, status, "/end").await;
-        assert_eq!((here["method"].as_str().unwrap(), here["body"].as_array().unwrap().len()), (becomes, body), "{status}");
+        assert_eq!(
+            (here["method"].as_str().unwrap(), here["body"].as_array().unwrap().len()),
+            (becomes, body),
+            "{status}"
+        );
         assert_eq!(here["headers"]["authorization"], "Bearer own");
         assert_eq!(here["headers"].get("content-type").is_some(), body > 0);
         let there = follow(method, status, &elsewhere).await;
-        assert_eq!((there["headers"].get("authorization"), there["headers"].get("cookie")), (None, None), "{status}");
+        assert_eq!(
+            (there["headers"].get("authorization"), there["headers"].get("cookie")),
+            (None, None),
+            "{status}"
+        );
         assert_eq!(there["headers"]["host"], format!("two.example:{port}"));
     }
     let url = format!("http://one.example:{port}/302?/302");
@@ -208,16 +242,19 @@ async fn a_credential_goes_to_its_host_and_nowhere_else() {
     let port = server.port();
     let ask = async |url: String| {
         let credential = Credential::new("Bearer hidden", "one.example".parse().unwrap()).unwrap();
-        let request = Request::new("GET", &url, [("authorization", "own")], None).unwrap().with_credential(credential);
+        let request =
+            Request::new("GET", &url, [("authorization", "own")], None).unwrap().with_credential(credential);
         out.fetch("one", &reach(), request).await
     };
     let seen = |answer: Answer| serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap();
     let here = seen(ask(format!("http://one.example:{port}/302")).await.unwrap());
     assert_eq!(here["headers"]["authorization"], "Bearer hidden");
-    let there = seen(ask(format!("http://one.example:{port}/307?http://two.example:{port}/end")).await.unwrap());
+    let there =
+        seen(ask(format!("http://one.example:{port}/307?http://two.example:{port}/end")).await.unwrap());
     assert_eq!(there["headers"].get("authorization"), None);
     // Back again is its host again.
-    let back = format!("http://one.example:{port}/307?http://two.example:{port}/307?http://one.example:{port}/end");
+    let back =
+        format!("http://one.example:{port}/307?http://two.example:{port}/307?http://one.example:{port}/end");
     assert_eq!(seen(ask(back).await.unwrap())["headers"]["authorization"], "Bearer hidden");
     let other = ask(format!("http://two.example:{port}/end")).await;
     assert!(matches!(other, Err(FetchError::Credential { .. })), "{other:?}");
@@ -236,12 +273,11 @@ async fn connections_are_used_again_by_the_same_asker_only() {
     let noted = Arc::clone(&ports);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let routes = Router::new().fallback(any(
-        move |connection: axum::extract::ConnectInfo<std::net::SocketAddr>| {
+    let routes =
+        Router::new().fallback(any(move |connection: axum::extract::ConnectInfo<std::net::SocketAddr>| {
             noted.lock().unwrap().push(connection.0.port());
             async { "ok" }
-        },
-    ));
+        }));
     let service = routes.into_make_service_with_connect_info::<std::net::SocketAddr>();
     TaskTracker::new().spawn(async move { axum::serve(listener, service).await });
     let out = outbound(&names, &[format!("one.example:{port}=127.0.0.1")]);
@@ -260,12 +296,13 @@ async fn with_certificate(name: &str) -> (u16, rustls::pki_types::CertificateDer
     let certified = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der()));
     let certificate = certified.cert.der().clone();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -274,9 +311,14 @@ async fn with_certificate(name: &str) -> (u16, rustls::pki_types::CertificateDer
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut request = [0; 4096];
             let length = stream.read(&mut request).await.unwrap_or(0);
-            let told = String::from_utf8_lossy(&request[..length]).to_lowercase().contains("authorization: bearer hidden");
+            let told = String::from_utf8_lossy(&request[..length])
+                .to_lowercase()
+                .contains("authorization: bearer hidden");
             let body = if told { "believed" } else { "unknown" };
-            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
             let _ = stream.write_all(answer.as_bytes()).await;
             let _ = stream.shutdown().await;
         }
@@ -291,7 +333,9 @@ async fn a_certificate_is_held_to_the_name_that_was_asked_for() {
     let open = |own| {
         Outbound::open(OutboundConfig {
             name_servers: NameServers::At(vec![names.address]),
-            permits: ["one.example", "two.example"].map(|host| format!("{host}:{port}=127.0.0.1").parse().unwrap()).into(),
+            permits: ["one.example", "two.example"]
+                .map(|host| format!("{host}:{port}=127.0.0.1").parse().unwrap())
+                .into(),
             trust: Trust::of_this_machine(own).unwrap(),
             network: Network::Internet,
         })
@@ -299,7 +343,9 @@ async fn a_certificate_is_held_to_the_name_that_was_asked_for() {
     };
     let ask = async |out: &Outbound, host: &str| {
         let credential = Credential::new("Bearer hidden", host.parse().unwrap()).unwrap();
-        let request = Request::new("GET", &format!("https://{host}:{port}/"), [], None).unwrap().with_credential(credential);
+        let request = Request::new("GET", &format!("https://{host}:{port}/"), [], None)
+            .unwrap()
+            .with_credential(credential);
         out.fetch("one", &reach(), request).await
     };
     let trusting = open(vec![certificate]);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bailey_outbound::fixtures::{Fixture, Fixtures};
-use bailey_outbound::{FetchError, NameError, NameServers, Network, Outbound, OutboundConfig, Reach, Request, Trust};
+use bailey_outbound::{
+    FetchError, NameError, NameServers, Network, Outbound, OutboundConfig, Reach, Request, Trust,
+};
 
 fn canned(fixtures: &str) -> (Outbound, Arc<Fixtures>) {
     let all = Arc::new(Fixtures::default());
@@ -43,7 +45,10 @@ async fn what_was_written_down_is_answered_in_order_and_nothing_else() {
     assert_eq!(none.to_string(), "no fixture answers GET https://example.com/none");
     // The rules are those of the internet.
     assert!(matches!(get(&out, "https://other.com/").await, Err(FetchError::NotListed { .. })));
-    assert!(matches!(get(&out, "http://10.0.0.1/").await, Err(FetchError::Name(NameError::NotPublic { .. }))));
+    assert!(matches!(
+        get(&out, "http://10.0.0.1/").await,
+        Err(FetchError::Name(NameError::NotPublic { .. }))
+    ));
     let asked: Vec<_> = all.seen().into_iter().map(|seen| seen.url).collect();
     assert_eq!(asked.len(), 6, "{asked:?}");
 }

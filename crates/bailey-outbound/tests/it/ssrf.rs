@@ -104,7 +104,9 @@ async fn no_way_leads_into_somebodys_own_network() {
     let inside_6 = Server::start(&format!("[::1]:{port}"), routes()).await;
     let leads = Router::new().route(
         "/lead",
-        get(async |Query(query): Query<HashMap<String, String>>| (StatusCode::FOUND, [(LOCATION, query["to"].clone())])),
+        get(async |Query(query): Query<HashMap<String, String>>| {
+            (StatusCode::FOUND, [(LOCATION, query["to"].clone())])
+        }),
     );
     let good = Server::start("127.0.0.2:0", leads).await;
     let way = format!("good.example:{}=127.0.0.2", good.port());
@@ -113,7 +115,8 @@ async fn no_way_leads_into_somebodys_own_network() {
     for case in &cases {
         let what = &case.what;
         let url = case.url.replace("{port}", &port.to_string());
-        let mut domains: Vec<String> = case.domains.iter().map(|domain| domain.replace("{port}", &port.to_string())).collect();
+        let mut domains: Vec<String> =
+            case.domains.iter().map(|domain| domain.replace("{port}", &port.to_string())).collect();
         let hosts: Vec<_> = case.hosts.iter().map(|host| host.parse().unwrap()).collect();
         domains.push("good.example".to_owned());
         let reach = Reach::new(domains.iter().map(String::as_str), hosts.clone());
@@ -142,7 +145,9 @@ async fn no_way_leads_into_somebodys_own_network() {
         let request = Request::new("GET", &url, [], None).unwrap();
         let host = request.host().unwrap();
         let permit = |network: &str| match &host {
-            bailey_outbound::Host::Address(std::net::IpAddr::V6(address)) => format!("[{address}]:{port}={network}"),
+            bailey_outbound::Host::Address(std::net::IpAddr::V6(address)) => {
+                format!("[{address}]:{port}={network}")
+            }
             host => format!("{host}:{port}={network}"),
         };
         let open = outbound(&names, &["0.0.0.0/0", "::/0"].map(permit));
@@ -158,9 +163,13 @@ async fn no_way_leads_into_somebodys_own_network() {
 /// A name that is somewhere harmless when it is looked at and inside when it is connected to.
 #[tokio::test]
 async fn the_address_that_was_looked_at_is_the_one_that_is_connected_to() {
-    let names = NameServer::start(HashMap::from([("rebind.example", vec![vec!["127.0.0.2"], vec!["127.0.0.1"]])])).await;
+    let names =
+        NameServer::start(HashMap::from([("rebind.example", vec![vec!["127.0.0.2"], vec!["127.0.0.1"]])]))
+            .await;
     let inside = Server::start("127.0.0.1:0", Router::new().fallback(async || "the inside")).await;
-    let outside = Server::start(&format!("127.0.0.2:{}", inside.port()), Router::new().fallback(async || "outside")).await;
+    let outside =
+        Server::start(&format!("127.0.0.2:{}", inside.port()), Router::new().fallback(async || "outside"))
+            .await;
     let out = outbound(&names, &[format!("rebind.example:{}=127.0.0.2", inside.port())]);
     let reach = Reach::new([], ["rebind.example".parse().unwrap()]);
     let url = format!("http://rebind.example:{}/", inside.port());

@@ -54,7 +54,12 @@ impl NameServer {
     }
 }
 
-fn answer(zone: &Zone, query: &Message, times: &mut HashMap<String, usize>, asked: &Mutex<Vec<String>>) -> Message {
+fn answer(
+    zone: &Zone,
+    query: &Message,
+    times: &mut HashMap<String, usize>,
+    asked: &Mutex<Vec<String>>,
+) -> Message {
     let question = query.queries[0].clone();
     let name = question.name().to_ascii().trim_end_matches('.').to_ascii_lowercase();
     let mut message = Message::response(query.metadata.id, OpCode::Query);
@@ -71,7 +76,9 @@ fn answer(zone: &Zone, query: &Message, times: &mut HashMap<String, usize>, aske
     for address in &answers[turn.min(answers.len() - 1)] {
         let data = match address.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) if question.query_type() == RecordType::A => RData::A(rdata::A(address)),
-            Ok(IpAddr::V6(address)) if question.query_type() == RecordType::AAAA => RData::AAAA(rdata::AAAA(address)),
+            Ok(IpAddr::V6(address)) if question.query_type() == RecordType::AAAA => {
+                RData::AAAA(rdata::AAAA(address))
+            }
             Ok(_) => continue,
             Err(_) => RData::CNAME(rdata::CNAME(Name::from_ascii(format!("{address}.")).unwrap())),
         };
@@ -94,10 +101,11 @@ impl Server {
         let hits: Arc<AtomicUsize> = Arc::default();
         let stop = CancellationToken::new();
         let (counting, stopped) = (Arc::clone(&hits), stop.clone());
-        let routes = routes.layer(axum::middleware::from_fn(move |request: Request, next: axum::middleware::Next| {
-            counting.fetch_add(1, Ordering::Relaxed);
-            next.run(request)
-        }));
+        let routes =
+            routes.layer(axum::middleware::from_fn(move |request: Request, next: axum::middleware::Next| {
+                counting.fetch_add(1, Ordering::Relaxed);
+                next.run(request)
+            }));
         TaskTracker::new().spawn(async move {
             axum::serve(listener, routes).with_graceful_shutdown(stopped.cancelled_owned()).await.unwrap();
         });

@@ -178,13 +178,15 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_request_is_read() {
-        let read = request(r#"{"method":"POST","url":"https://a.b","headers":{"A":"b","N":1},"body":"x"}"#).unwrap();
+        let read =
+            request(r#"{"method":"POST","url":"https://a.b","headers":{"A":"b","N":1},"body":"x"}"#).unwrap();
         assert_eq!((read.method.as_str(), read.body.as_deref(), read.auth), ("POST", Some(&b"x"[..]), None));
         assert_eq!(read.headers, [("A".to_owned(), "b".to_owned()), ("N".to_owned(), "1".to_owned())]);
         let read = request(r#"{"url":"https://a.b","headers":{},"body":null,"secret_auth":"KEY"}"#).unwrap();
         assert_eq!((read.method.as_str(), read.body), ("GET", None));
         assert_eq!(read.auth.unwrap().scheme, AuthScheme::Bearer);
-        let read = request(r#"{"url":"x","auth":{"scheme":"Basic","secret":"KEY"},"body_b64":"AAE="}"#).unwrap();
+        let read =
+            request(r#"{"url":"x","auth":{"scheme":"Basic","secret":"KEY"},"body_b64":"AAE="}"#).unwrap();
         assert_eq!((read.auth.unwrap().scheme, read.body), (AuthScheme::Basic, Some(vec![0, 1])));
         for wrong in [
             r#"{}"#,

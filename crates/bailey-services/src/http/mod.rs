@@ -57,7 +57,11 @@ impl Http {
         let per_minute = NonZeroU32::new(limits::PROXY_REQUESTS_PER_MINUTE).unwrap_or(NonZeroU32::MIN);
         let clock = DefaultClock::default();
         let pace = Pace {
-            limiter: RateLimiter::new(Quota::per_minute(per_minute), DefaultKeyedStateStore::default(), clock.clone()),
+            limiter: RateLimiter::new(
+                Quota::per_minute(per_minute),
+                DefaultKeyedStateStore::default(),
+                clock.clone(),
+            ),
             clock,
             taken: Default::default(),
         };
@@ -113,7 +117,8 @@ impl Http {
     /// The answer as the plugin reads it, without secrets it must not read.
     fn shown(&self, tenant: &Tenant, answer: Answer) -> ProxyAnswer {
         let headers = answer.headers.into_iter();
-        let headers = headers.map(|(name, value)| (name, self.secrets.blot_bound_text(tenant, &value).into_owned()));
+        let headers =
+            headers.map(|(name, value)| (name, self.secrets.blot_bound_text(tenant, &value).into_owned()));
         let bytes = self.secrets.blot_bound(tenant, answer.body.into(), answer.truncated);
         let text = String::from_utf8_lossy(&bytes);
         let body_b64 = matches!(text, Cow::Owned(_)).then(|| STANDARD.encode(&bytes));
@@ -166,7 +171,9 @@ pub(crate) fn refused(error: FetchError) -> CallError {
             host: host.to_string(),
         },
         FetchError::OtherPort { host, port } => CallError::HostNotAllowed {
-            reason: format!("it may be asked on ports 80 and 443, and not on {port} unless that is named with it"),
+            reason: format!(
+                "it may be asked on ports 80 and 443, and not on {port} unless that is named with it"
+            ),
             host: host.to_string(),
         },
         FetchError::Name(NameError::NotPublic { host, address }) => CallError::HostNotAllowed {

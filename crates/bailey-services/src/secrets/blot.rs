@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use bailey_protocol::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use bailey_protocol::limits;
 
 /// What stands where a secret was.
 const BLOT: &str = "[secret]";
@@ -73,7 +73,8 @@ fn spellings(value: &str) -> Vec<Vec<u8>> {
         json[1..json.len() - 1].to_owned(),
     ];
     // The password alone is as secret as the pair.
-    if let Some((_, password)) = value.split_once(':').filter(|(_, rest)| rest.chars().count() >= limits::SECRET_BLOTTED_CHARACTERS)
+    if let Some((_, password)) =
+        value.split_once(':').filter(|(_, rest)| rest.chars().count() >= limits::SECRET_BLOTTED_CHARACTERS)
     {
         all.push(password.to_owned());
     }

@@ -97,7 +97,9 @@ impl Keys {
                 match write(path, &first, Writing::Anew) {
                     Ok(()) => first,
                     // Another Bailey made it at this moment.
-                    Err(KeysError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => read(path)?,
+                    Err(KeysError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                        read(path)?
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -153,7 +155,9 @@ impl Keys {
     /// [`OpenError`]
     pub fn open_sealed(&self, purpose: &str, sealed: &Sealed) -> Result<String, OpenError> {
         let find = |keys: &[Key]| keys.iter().find(|key| key.number == sealed.key).cloned();
-        let key = find(&self.all()).or_else(|| find(&self.refreshed().ok()?)).ok_or(OpenError::NoKey(sealed.key))?;
+        let key = find(&self.all())
+            .or_else(|| find(&self.refreshed().ok()?))
+            .ok_or(OpenError::NoKey(sealed.key))?;
         let (nonce, text) = sealed.bytes.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError::Changed)?;
         let payload = Payload { msg: text, aad: purpose.as_bytes() };
         let opened = key.cipher().decrypt(&XNonce::from(*nonce), payload).map_err(|_| OpenError::Changed)?;
@@ -200,9 +204,12 @@ fn read(path: &Path) -> Result<Vec<Key>, KeysError> {
         return Err(KeysError::Open(path.to_owned()));
     }
     let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     let keys: Vec<Key> = lines
-        .map(|(number, line)| parse(line).ok_or_else(|| KeysError::Line { path: path.to_owned(), line: number + 1 }))
+        .map(|(number, line)| {
+            parse(line).ok_or_else(|| KeysError::Line { path: path.to_owned(), line: number + 1 })
+        })
         .collect::<Result<_, _>>()?;
     if keys.is_empty() { Err(KeysError::Line { path: path.to_owned(), line: 1 }) } else { Ok(keys) }
 }
@@ -276,7 +283,11 @@ mod tests {
         assert_eq!(keys.add().unwrap(), 2);
         let new = keys.seal("p", "new");
         assert_eq!((sealed.key, new.key), (1, 2));
-        assert_eq!(other_process.open_sealed("p", &new).unwrap(), "new", "the other process reads the file again");
+        assert_eq!(
+            other_process.open_sealed("p", &new).unwrap(),
+            "new",
+            "the other process reads the file again"
+        );
         keys.forget_others().unwrap();
         assert_eq!(keys.open_sealed("p", &sealed), Err(OpenError::NoKey(1)));
         assert_eq!(Keys::open(&path).unwrap().open_sealed("p", &new).unwrap(), "new");

@@ -22,9 +22,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use quick_cache::sync::Cache;
 
+use self::blot::Blotter;
 pub use self::keys::{Keys, KeysError, OpenError, Sealed};
 pub use self::records::{SecretRecord, SecretScope};
-use self::blot::Blotter;
 use crate::database::{Database, Failure, stored_guild};
 
 /// Tenants whose used secrets are remembered.
@@ -74,12 +74,20 @@ impl Secrets {
     ///
     /// # Errors
     /// [`CallError::Secret`] when it is bound to a host and so not shown.
-    pub async fn get(&self, grant: &Grant<StorageSecrets>, params: &SecretNameOnly) -> Result<GotSecret, CallError> {
+    pub async fn get(
+        &self,
+        grant: &Grant<StorageSecrets>,
+        params: &SecretNameOnly,
+    ) -> Result<GotSecret, CallError> {
         let tenant = grant.tenant();
-        let Some(stored) = self.find(tenant, &params.name).await? else { return Ok(GotSecret { value: None }) };
+        let Some(stored) = self.find(tenant, &params.name).await? else {
+            return Ok(GotSecret { value: None });
+        };
         if let Some(host) = &stored.host {
             self.note(tenant, &stored.value, true);
-            let reason = format!("it is bound to {host}; name it in secret_auth, and it is sent there without being shown");
+            let reason = format!(
+                "it is bound to {host}; name it in secret_auth, and it is sent there without being shown"
+            );
             return Err(CallError::Secret { name: params.name.to_string(), reason });
         }
         self.note(tenant, &stored.value, false);
@@ -105,7 +113,11 @@ impl Secrets {
     ///
     /// # Errors
     /// [`CallError`] when the database fails.
-    pub async fn delete(&self, grant: &Grant<StorageSecrets>, params: &SecretNameOnly) -> Result<Done, CallError> {
+    pub async fn delete(
+        &self,
+        grant: &Grant<StorageSecrets>,
+        params: &SecretNameOnly,
+    ) -> Result<Done, CallError> {
         let scope = SecretScope { plugin: grant.tenant().plugin.clone(), guild: Some(grant.tenant().guild) };
         self.remove(&scope, &params.name).await.map(|_| Done::OK)
     }
@@ -123,18 +135,23 @@ impl Secrets {
         let (tenant, name) = (grant.tenant(), &auth.secret);
         let refused = |reason: String| CallError::Secret { name: name.to_string(), reason };
         let Some(stored) = self.find(tenant, name).await? else {
-            return Err(refused("there is none of this name; whoever runs Bailey sets it with bailey secrets set".to_owned()));
+            return Err(refused(
+                "there is none of this name; whoever runs Bailey sets it with bailey secrets set".to_owned(),
+            ));
         };
         let Some(bound) = &stored.host else {
-            return Err(refused(format!("it is bound to no host; bailey secrets set --host {host} binds it")));
+            return Err(refused(format!(
+                "it is bound to no host; bailey secrets set --host {host} binds it"
+            )));
         };
         if bound.parse::<Host>().as_ref() != Ok(host) {
             return Err(refused(format!("it is bound to {bound} and never sent to {host}")));
         }
         self.note(tenant, &stored.value, true);
         let header = header(auth.scheme, &stored.value);
-        Credential::new(&header, host.clone())
-            .ok_or_else(|| refused("it has line breaks or other characters that no header can have".to_owned()))
+        Credential::new(&header, host.clone()).ok_or_else(|| {
+            refused("it has line breaks or other characters that no header can have".to_owned())
+        })
     }
 
     /// A text without any secret the tenant has used: for logs and everything else people read.
@@ -161,7 +178,11 @@ impl Secrets {
         }
     }
 
-    fn blotter(&self, tenant: &Tenant, which: impl Fn(&UsedInner) -> Option<Arc<Blotter>>) -> Option<Arc<Blotter>> {
+    fn blotter(
+        &self,
+        tenant: &Tenant,
+        which: impl Fn(&UsedInner) -> Option<Arc<Blotter>>,
+    ) -> Option<Arc<Blotter>> {
         let used = self.used.get(tenant)?;
         let inner = used.inner.lock().unwrap_or_else(PoisonError::into_inner);
         which(&inner)
@@ -197,7 +218,9 @@ impl Secrets {
             let client = self.database.client().await?;
             let statement = client.prepare_cached(SQL).await?;
             let (plugin, guild, text) = (tenant.plugin.as_str(), stored_guild(tenant), name.as_str());
-            let Some(row) = client.query_opt(&statement, &[&plugin, &guild, &text]).await? else { return Ok(None) };
+            let Some(row) = client.query_opt(&statement, &[&plugin, &guild, &text]).await? else {
+                return Ok(None);
+            };
             let scope = SecretScope {
                 plugin: tenant.plugin.clone(),
                 guild: row.get::<_, Option<i64>>("guild").map(|_| tenant.guild),

@@ -99,7 +99,8 @@ impl Secrets {
     /// # Errors
     /// [`CallError`] when the database fails.
     pub async fn remove(&self, scope: &SecretScope, name: &SecretName) -> Result<bool, CallError> {
-        const SQL: &str = "DELETE FROM secrets WHERE plugin = $1 AND guild IS NOT DISTINCT FROM $2 AND name = $3";
+        const SQL: &str =
+            "DELETE FROM secrets WHERE plugin = $1 AND guild IS NOT DISTINCT FROM $2 AND name = $3";
         let work = async {
             let mut client = self.database.client().await?;
             let (plugin, guild, text) = (scope.plugin.as_str(), stored(scope.guild), name.as_str());
@@ -126,7 +127,9 @@ impl Secrets {
                 let plugin: String = row.get("plugin");
                 Ok(SecretRecord {
                     scope: SecretScope {
-                        plugin: plugin.parse().map_err(|_| Failure::Unreadable(format!("plugin {plugin}")))?,
+                        plugin: plugin
+                            .parse()
+                            .map_err(|_| Failure::Unreadable(format!("plugin {plugin}")))?,
                         guild: row.get::<_, Option<i64>>("guild").map(|guild| GuildId(guild.cast_unsigned())),
                     },
                     name: row.get("name"),

@@ -80,7 +80,10 @@ async fn set(secrets: &Secrets, options: SetSecret) -> Result<ExitCode, CommandE
         .map_err(|error| CommandError::usage(format!("{error} (on standard input)")))?;
     let (scope, name) = (scope(&options.which), &options.which.name);
     let host = options.host.map(|host| host.to_string());
-    secrets.put(&scope, name, host.as_deref(), &value).await.map_err(|error| CommandError::failed(error.to_string()))?;
+    secrets
+        .put(&scope, name, host.as_deref(), &value)
+        .await
+        .map_err(|error| CommandError::failed(error.to_string()))?;
     let bound = match host {
         Some(host) => format!("sent to {host} when the plugin asks for that, and shown to nobody"),
         None => "the plugin can read it".to_owned(),
@@ -90,8 +93,10 @@ async fn set(secrets: &Secrets, options: SetSecret) -> Result<ExitCode, CommandE
 }
 
 async fn list(secrets: &Secrets, options: ListSecrets) -> Result<ExitCode, CommandError> {
-    let records =
-        secrets.list(options.plugin.as_ref()).await.map_err(|error| CommandError::failed(error.to_string()))?;
+    let records = secrets
+        .list(options.plugin.as_ref())
+        .await
+        .map_err(|error| CommandError::failed(error.to_string()))?;
     if options.json {
         records.iter().for_each(|record| terminal::say(&terminal::safe_json(&as_json(record))));
         return Ok(ExitCode::SUCCESS);
@@ -128,7 +133,8 @@ fn as_json(record: &SecretRecord) -> serde_json::Value {
 
 async fn delete(secrets: &Secrets, options: DeleteSecret) -> Result<ExitCode, CommandError> {
     let (scope, name) = (scope(&options.which), &options.which.name);
-    let removed = secrets.remove(&scope, name).await.map_err(|error| CommandError::failed(error.to_string()))?;
+    let removed =
+        secrets.remove(&scope, name).await.map_err(|error| CommandError::failed(error.to_string()))?;
     if !removed {
         return Err(CommandError::failed(format!("{scope} has no secret {name}; hint: bailey secrets list")));
     }

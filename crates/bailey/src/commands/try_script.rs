@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bailey_host::Observer;
 use bailey_protocol::{Clock, Timestamp};
-use bailey_services::{Keys, OwnAuthorization, ServicesOptions};
+use bailey_services::ServicesOptions;
 use bailey_sim::ClockMode;
 
 use crate::cli::{ClockChoice, Try};
@@ -19,7 +19,7 @@ use crate::places::Folders;
 use crate::scenario::runner::Runner;
 use crate::scenario::step::{self, Step};
 use crate::simulated::{Simulated, SimulatedOptions};
-use crate::{outward, plugin, terminal};
+use crate::{plugin, terminal};
 
 /// When scenarios begin under the manual clock: 2026-01-01 00:00 UTC.
 const BEGINNING: Timestamp = Timestamp(1_767_225_600_000);
@@ -47,12 +47,8 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
     let starting = Simulated::start(SimulatedOptions {
         folders: &folders,
         database: Choice::of(&options.places, Choice::Throwaway),
-        services: ServicesOptions {
-            redis: None, // its clock cannot be moved
-            outbound: outward::to_fixtures()?,
-            own_authorization: OwnAuthorization::Sent,
-            keys: Keys::of_this_run(),
-        },
+        // No Redis, whose clock cannot be moved; of other servers only what the script writes down.
+        services: ServicesOptions::without_network().map_err(CommandError::failed)?,
         python: &options.plugins.python,
         walls: options.sandbox.into(),
         bind: SocketAddr::from(([127, 0, 0, 1], 0)),

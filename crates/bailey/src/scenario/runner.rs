@@ -141,7 +141,8 @@ impl Runner<'_> {
     async fn set_the_scene(&self, action: &Action) -> Result<(), String> {
         match action {
             Action::AnswerHttp { fixture } => {
-                let real = "here plugins reach the real internet; answers can be written down for `bailey try`";
+                let real =
+                    "here plugins reach the real internet; answers can be written down for `bailey try`";
                 self.stack.fixtures().ok_or(real)?.add(fixture.clone())
             }
             Action::SetSecret { name, value, host } => {

@@ -179,7 +179,8 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
         return Ok(Action::Advance { by: duration(&by)? });
     }
     if let Some(fixture) = fields.take_object("http")? {
-        let fixture = serde_json::from_value(Value::Object(fixture)).map_err(|error| format!("`http`: {error}"))?;
+        let fixture =
+            serde_json::from_value(Value::Object(fixture)).map_err(|error| format!("`http`: {error}"))?;
         return Ok(Action::AnswerHttp { fixture });
     }
     if let Some(name) = fields.take_text("secret")? {
@@ -202,7 +203,8 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
             };
             if steps.is_empty() || steps.iter().any(alone) {
                 return Err(
-                    "`together` needs a list of steps other than `together`, `expect`, `http` and `secret`".to_owned()
+                    "`together` needs a list of steps other than `together`, `expect`, `http` and `secret`"
+                        .to_owned(),
                 );
             }
             return Ok(Action::Together { steps });

@@ -12,10 +12,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bailey-sandbox", &[]),
     ("bailey-builder", &["bailey-sandbox"]),
     ("bailey-sql", &[]),
+    ("bailey-outbound", &[]),
     ("bailey-package", &["bailey-protocol"]),
     ("bailey-discord", &["bailey-protocol"]),
     ("bailey-store", &["bailey-protocol"]),
-    ("bailey-services", &["bailey-protocol", "bailey-discord", "bailey-sql"]),
+    ("bailey-services", &["bailey-protocol", "bailey-discord", "bailey-outbound", "bailey-sql"]),
     ("bailey-host", &["bailey-protocol", "bailey-sandbox", "bailey-services"]),
 ];
 

@@ -5,6 +5,7 @@ use bailey_testkit::workspace;
 
 const SECTIONS: &[(&str, &str)] = &[
     ("Calls, events and messages", "crates/bailey-protocol/src/limits.rs"),
+    ("The way to other servers", "crates/bailey-outbound/src/limits.rs"),
     ("The sandbox", "crates/bailey-sandbox/src/limits.rs"),
     ("Packages", "crates/bailey-package/src/limits.rs"),
     ("Python dependencies", "crates/bailey-builder/src/limits.rs"),

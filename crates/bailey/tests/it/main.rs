@@ -22,6 +22,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod operations;
+mod outside;
 mod resume;
 mod serve;
 mod storage_tour;
