@@ -21,6 +21,7 @@ fn install(tenant: &Tenant, version: &str, capabilities: &[Capability]) -> Insta
         tenant: tenant.clone(),
         version: version.to_owned(),
         capabilities: capabilities.iter().copied().collect(),
+        domains: vec!["api.example.com".to_owned()],
         enabled: true,
     }
 }
@@ -87,6 +88,7 @@ async fn an_installation_is_made_changed_listed_and_removed() {
         version: "1.1.0".to_owned(),
         package_hash: "bb".to_owned(),
         capabilities: changed.capabilities,
+        domains: vec!["api.example.com".to_owned()],
         enabled: false,
         created_at: NOW,
         updated_at: LATER,
