@@ -56,6 +56,7 @@ async fn hosted(plugin: &Plugin) -> Result<f64, BenchError> {
         rates: HostRates::default(),
         observer: Observer::default(),
         dead_letters: None,
+        cron_claims: None,
     });
     let code = PluginCode { plugin_dir: plugin.folder.clone(), packages_dir: Some(plugin.packages.clone()) };
     for guild in 1..=CROWD {
@@ -67,6 +68,7 @@ async fn hosted(plugin: &Plugin) -> Result<f64, BenchError> {
             code: code.clone(),
             mode: Mode::Pool,
             commands: Vec::new(),
+            schedules: Vec::new(),
         })
         .await;
         let announced = host.announce(&tenant, Lifecycle::Enable).await;

@@ -99,6 +99,7 @@ impl Yard {
             rates: HostRates::default(),
             observer: Observer::default(),
             dead_letters: None,
+            cron_claims: None,
         });
         // Where the sandboxed user can read it.
         let folder = plugin.folder.with_file_name("neighbours");
@@ -126,6 +127,7 @@ impl Yard {
                 },
                 mode: Mode::Pool,
                 commands: Vec::new(),
+                schedules: Vec::new(),
             })
             .await;
     }

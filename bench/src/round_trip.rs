@@ -137,6 +137,7 @@ impl Measuring {
             spawner: sandbox_spawner(Sandbox::Native(sandbox.clone())),
             calls,
             dead_letters: None,
+            cron_claims: None,
             clock: Arc::new(WallClock),
             timings: HostTimings::default(),
             // The limit per plugin is not what is measured.
@@ -150,6 +151,7 @@ impl Measuring {
             code: code.clone(),
             mode: Mode::Pool,
             commands: Vec::new(),
+            schedules: Vec::new(),
         })
         .await;
         Self { host, observations, events: 0 }

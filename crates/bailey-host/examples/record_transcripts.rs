@@ -115,6 +115,7 @@ async fn record(python: &Path, packages: &Path, plugin: &Path, events: &[(EventK
         spawner: taped(sandbox_spawner(sandbox), tape.clone()),
         calls: Arc::new(memory_calls::Shared::default()),
         dead_letters: None,
+        cron_claims: None,
         clock: Arc::new(FixedClock),
         timings: HostTimings::default(),
         rates: HostRates::default(),
@@ -126,6 +127,7 @@ async fn record(python: &Path, packages: &Path, plugin: &Path, events: &[(EventK
         code: PluginCode { plugin_dir: plugin.to_owned(), packages_dir: Some(packages.to_owned()) },
         mode: Mode::Pool,
         commands: Vec::new(),
+        schedules: Vec::new(),
     })
     .await;
     for (number, (kind, content)) in events.iter().enumerate() {

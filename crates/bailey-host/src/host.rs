@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bailey_protocol::host_message::Lifecycle;
-use bailey_protocol::{Clock, Event, EventKind, Tenant};
+use bailey_protocol::{Clock, Event, EventKind, Tenant, Timestamp};
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::broker::Calls;
 use crate::bus::{Bus, BusClosed, Partition};
+use crate::cron::{CronClaims, Timekeeper};
 use crate::dead_letters::{DeadLetter, DeadLetters, RedeliverError, Settled};
 use crate::installation::Installation;
 use crate::observation::Observer;
@@ -29,7 +30,9 @@ pub struct HostConfig {
     pub calls: Arc<dyn Calls>,
     /// Keeps events that are put aside for good; without it the last few are in memory only.
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
-    /// Tells how old an interaction is.
+    /// Remembers which schedules were told; without it nobody is told the time.
+    pub cron_claims: Option<Arc<dyn CronClaims>>,
+    /// Tells how old an interaction is, and when schedules are due.
     pub clock: Arc<dyn Clock>,
     /// How long to wait for what.
     pub timings: HostTimings,
@@ -50,6 +53,7 @@ struct Inner {
     bus: Bus,
     routes: RwLock<Routes<Session>>,
     closing: CancellationToken,
+    timekeeper: Option<Timekeeper>,
     /// One installation is changed at a time, so that two do not race for a tenant.
     changing: tokio::sync::Mutex<()>,
 }
@@ -62,6 +66,10 @@ impl Host {
             Bus::new(config.rates.bus_partitions, config.rates.bus_capacity, quiet.clone());
         let plugins = Plugins::new(config.timings.breakers.clone(), config.rates.plugin_calls_in_flight);
         let gate = Gate::new(config.rates.room.clone());
+        let timings = config.timings.cron.clone();
+        let timekeeper = config
+            .cron_claims
+            .map(|claims| Timekeeper::new(Arc::clone(&config.clock), claims, timings, quiet.clone()));
         let world = Arc::new(World {
             plugins,
             gate,
@@ -82,10 +90,14 @@ impl Host {
             bus,
             routes: RwLock::default(),
             closing,
+            timekeeper,
             changing: tokio::sync::Mutex::default(),
         });
         for partition in partitions {
             world.tasks.spawn(Arc::clone(&inner).route(partition));
+        }
+        if inner.timekeeper.is_some() {
+            world.tasks.spawn(Arc::clone(&inner).keep_time());
         }
         if world.rates.room.memory_bytes.is_some() {
             world.tasks.spawn(Arc::clone(&inner).measure());
@@ -119,11 +131,18 @@ impl Host {
         };
         let mut routes = self.inner.routes.write().unwrap_or_else(PoisonError::into_inner);
         routes.set(&installation, session.unhandled(), session);
+        drop(routes);
+        if let Some(timekeeper) = &self.inner.timekeeper {
+            timekeeper.set(installation.tenant(), &installation.schedules);
+        }
     }
 
     /// Takes an installation out and ends its process in good order. False if there is none.
     pub async fn remove(&self, tenant: &Tenant) -> bool {
         let _one_at_a_time = self.inner.changing.lock().await;
+        if let Some(timekeeper) = &self.inner.timekeeper {
+            timekeeper.set(tenant, &[]);
+        }
         let session = {
             let mut routes = self.inner.routes.write().unwrap_or_else(PoisonError::into_inner);
             routes.remove(tenant)
@@ -151,6 +170,13 @@ impl Host {
     /// given up, every call answered. What a plugin does in threads of its own is not seen.
     pub async fn quiesced(&self) {
         self.inner.world.quiet.reached().await;
+    }
+
+    /// Completes when everybody whose schedule is due up to an instant was told.
+    pub async fn told_the_time(&self, until: Timestamp) {
+        if let Some(timekeeper) = &self.inner.timekeeper {
+            timekeeper.worked_off(until).await;
+        }
     }
 
     /// Every session, in no order.
@@ -249,6 +275,17 @@ impl Inner {
                 session.offer(taken.event.clone(), taken.busy.another());
             }
         }
+    }
+
+    /// Tells plugins the time, minute after minute.
+    async fn keep_time(self: Arc<Self>) {
+        let Some(timekeeper) = &self.timekeeper else { return };
+        let tell = |tenant: &Tenant, event: Event| {
+            if let Some(session) = self.session(tenant) {
+                session.offer(event, self.world.quiet.hold());
+            }
+        };
+        timekeeper.run(self.closing.clone(), tell).await;
     }
 
     /// Looks at how much memory the processes take, again and again.

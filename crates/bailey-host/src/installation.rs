@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bailey_protocol::host_message::Mode;
-use bailey_protocol::{Grants, Tenant};
+use bailey_protocol::{Grants, Schedule, Tenant};
 
 /// One plugin on one server, as handed to the host by whoever decides such things.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct Installation {
     pub mode: Mode,
     /// Slash commands the plugin declares; compared in lower case.
     pub commands: Vec<String>,
+    /// When it wants to be told the time.
+    pub schedules: Vec<Schedule>,
 }
 
 impl Installation {

@@ -5,12 +5,15 @@
 //! calls are carried out by the [`broker`]. The host is handed grants and never decides who is
 //! allowed; it knows neither SQL nor HTTP, and starts processes only through a [`spawn::Spawner`].
 //!
+//! What nobody on Discord did, the passing of time, comes from [`cron`].
+//!
 //! Start at [`Host`], then `session::life`, which is one process from its first byte to its last. When a
 //! process may live is decided by `session::actor` and, for what concerns many of them, by `supervisor`.
 
 pub mod broker;
 mod bucket;
 pub mod bus;
+pub mod cron;
 pub mod dead_letters;
 mod host;
 pub mod installation;
@@ -27,6 +30,7 @@ pub mod timings;
 
 pub use broker::{Answer, Caller, Calls, CurrentInteraction, Unanswered};
 pub use bus::BusClosed;
+pub use cron::{CronClaims, CronTimings};
 pub use dead_letters::{DeadLetter, DeadLetters, RedeliverError, Settled};
 pub use host::{Drained, Host, HostConfig};
 pub use installation::{Installation, PluginCode};

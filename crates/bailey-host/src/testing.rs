@@ -52,5 +52,6 @@ pub(crate) fn installation(plugin: &str, guild: u64, commands: &[&str]) -> Insta
         code: PluginCode { plugin_dir: "/nowhere".into(), packages_dir: None },
         mode: Mode::Pool,
         commands: commands.iter().map(|name| (*name).to_owned()).collect(),
+        schedules: Vec::new(),
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bailey_protocol::limits;
 
+use crate::cron::CronTimings;
+
 /// How long the host waits for what.
 #[derive(Debug, Clone)]
 pub struct HostTimings {
@@ -40,6 +42,8 @@ pub struct HostTimings {
     pub ping_patience: Duration,
     /// From the wish to stop until [`crate::Host::shutdown`] returns, whatever is still going on.
     pub drain_deadline: Duration,
+    /// How plugins are told the time.
+    pub cron: CronTimings,
     /// When deliveries are stopped because they do harm.
     pub breakers: BreakerLimits,
 }
@@ -63,6 +67,7 @@ impl Default for HostTimings {
             idle_after: Some(limits::IDLE_UNLOAD),
             ping_patience: limits::PING_PATIENCE,
             drain_deadline: limits::DRAIN_DEADLINE,
+            cron: CronTimings::default(),
             breakers: BreakerLimits::default(),
         }
     }

@@ -90,6 +90,24 @@ codes! {
     CommandHandlerNotLowercase = "command_handler_not_lowercase",
     /// A handler has no entry in the manifest; a plain one was added for it.
     CommandNotDeclared = "command_not_declared",
+    /// `cron` is no list.
+    CronNotList = "cron_not_list",
+    /// More schedules than a plugin may have.
+    CronTooMany = "cron_too_many",
+    /// A schedule is no object, or lacks `spec` or `name`.
+    CronEntryMalformed = "cron_entry_malformed",
+    /// A schedule's name is not one a function can have.
+    CronNameInvalid = "cron_name_invalid",
+    /// Two schedules share a name.
+    CronNameDuplicate = "cron_name_duplicate",
+    /// A schedule's times cannot be read.
+    CronSpecInvalid = "cron_spec_invalid",
+    /// A schedule is due more often than it may be.
+    CronSpecTooFrequent = "cron_spec_too_frequent",
+    /// A host is not a bare name or address that may be asked for.
+    ProxyDomainInvalid = "proxy_domain_invalid",
+    /// More hosts than a manifest may ask for.
+    ProxyDomainsTooMany = "proxy_domains_too_many",
     /// `sql.isolation` is neither `shared` nor `dedicated`.
     SqlIsolationUnknown = "sql_isolation_unknown",
     /// `requirements.txt` is not UTF-8.

@@ -16,5 +16,5 @@ mod package;
 mod unpack;
 
 pub use finding::{Code, Finding, Findings, Severity};
-pub use manifest::{Command, Manifest};
+pub use manifest::{Command, Manifest, schedules_of};
 pub use package::{Package, PackageFile};

@@ -22,5 +22,7 @@ pub const DESCRIPTION_CHARACTERS: usize = 2000;
 pub const COMMAND_NAME_CHARACTERS: usize = 32;
 /// Slash commands of one plugin. Discord takes no more of one application.
 pub const COMMANDS: usize = 100;
+/// Hosts a manifest may ask for. Bailey's choice.
+pub const PROXY_DOMAINS: usize = 20;
 /// Findings reported for one package; an author fixes these before seeing more.
 pub const FINDINGS: usize = 50;

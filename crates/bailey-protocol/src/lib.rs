@@ -17,6 +17,7 @@ pub mod limits;
 pub mod lines;
 pub mod method;
 pub mod params;
+pub mod schedule;
 pub mod tenant;
 pub mod time;
 
@@ -28,5 +29,6 @@ pub use id::{
 };
 pub use method::Method;
 pub use params::Params;
+pub use schedule::{CronSpec, Schedule};
 pub use tenant::Tenant;
 pub use time::{Clock, Timestamp};

@@ -39,6 +39,19 @@ pub const PROXY_REQUESTS_PER_MINUTE: u32 = 30;
 /// Hosts an administrator may add for one plugin on one server. Bailey's choice.
 pub const ALLOWED_HOSTS: u32 = 50;
 
+/// Schedules one plugin may have. From the SDKs.
+pub const CRON_SCHEDULES: usize = 5;
+/// Characters of a schedule's name. Bailey's choice: long function names are shorter.
+pub const CRON_NAME_CHARACTERS: usize = 128;
+/// Least time from one due minute of a schedule to the next, as its minute field alone tells. From the SDKs.
+pub const CRON_EVERY: Duration = Duration::from_secs(5 * 60);
+/// How old a missed time may be that is made up for (`"missed": "run_once"`). Bailey's choice.
+pub const CRON_MADE_UP: Duration = Duration::from_secs(24 * 3600);
+/// Time over which what is due in one minute is spread when it is much. Bailey's choice: well within the minute.
+pub const CRON_SPREAD: Duration = Duration::from_secs(30);
+/// How late a due minute may be told after Bailey was held up (a machine that slept, say); older ones are missed. Bailey's choice.
+pub const CRON_LATE: Duration = Duration::from_secs(3 * 60);
+
 /// Bytes of one SQL statement's text. Bailey's choice: the parser's time and memory grow with it.
 pub const SQL_TEXT_BYTES: usize = 64 * 1024;
 /// Values for the placeholders of one SQL statement. Bailey's choice: hundreds of rows in one `VALUES`.

@@ -7,6 +7,7 @@
 
 pub mod cluster;
 mod command_syncs;
+mod cron;
 mod database_urls;
 mod dead_letters;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod testing;
 
 pub use cluster::{Cluster, ClusterConfig, ClusterError, visit};
 pub use command_syncs::{CommandRecord, CommandSyncRecord};
+pub use cron::{CronKey, CronTold};
 pub use database_urls::{DatabaseUrlError, DatabaseUrls};
 pub use dead_letters::{DeadLetterFilter, DeadLetterRecord, DeadLetterStatus, NewDeadLetter, Redriven};
 pub use error::StoreError;

@@ -14,9 +14,9 @@ use bailey_protocol::{PluginId, Timestamp};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operator::{
-    AuditOptions, ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, DeadLetterAction, DeadLetters,
-    DeleteSecret, ListDeadLetters, ListSecrets, Secrets, SecretsAction, Serve, SetSecret, ShowDeadLetter,
-    Status, SyncCommands, WhichSecret,
+    AuditOptions, ChosenDeadLetters, Commands, CommandsAction, CommandsStatus, Cron, CronAction,
+    DeadLetterAction, DeadLetters, DeleteSecret, ListDeadLetters, ListSchedules, ListSecrets, Secrets,
+    SecretsAction, Serve, SetSecret, ShowDeadLetter, Status, SyncCommands, WhichSecret,
 };
 
 /// Runs other people's Discord plugins safely.
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Commands(Commands),
     /// Look after the events that could not be delivered
     DeadLetters(DeadLetters),
+    /// Show which plugin is told the time when
+    Cron(Cron),
     /// Look after the credentials plugins use
     Secrets(Secrets),
     /// Show what a plugin logged, also while Bailey runs

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
             Command::Status(options) => commands::status::run(options).await,
             Command::Commands(options) => commands::commands::run(options.action).await,
             Command::DeadLetters(options) => commands::dead_letters::run(options.action).await,
+            Command::Cron(options) => commands::cron::run(options.action).await,
             Command::Secrets(options) => commands::secrets::run(options.action).await,
             Command::Logs(options) => commands::logs::run(options).await,
             Command::Audit(options) => commands::audit::run(options).await,

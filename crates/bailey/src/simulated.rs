@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, GatewayStatus};
-use bailey_host::{BreakerLimits, HostTimings, Observer};
+use bailey_host::{BreakerLimits, CronTimings, HostTimings, Observer};
 use bailey_outbound::Network;
 use bailey_outbound::fixtures::Fixtures;
 use bailey_protocol::method::sql::SqlIsolation;
@@ -24,6 +24,8 @@ use crate::plugin::LoadedPlugin;
 use crate::stack::{Stack, StackOptions};
 use crate::walls::Walls;
 
+/// The longest a script's clock is moved at once, and a day.
+const A_YEAR: Duration = Duration::from_secs(367 * 86_400);
 /// How long the simulated Discord may take to let the bot in.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -80,6 +82,11 @@ impl Simulated {
             // Its author is watching: say once that it does not start, instead of trying again.
             timings: HostTimings {
                 breakers: BreakerLimits { failed_starts: 1, ..BreakerLimits::default() },
+                // A clock that is moved by hand jumps: what is due on the way is told in its order, all at once.
+                cron: match options.simulator_clock {
+                    ClockMode::Manual { .. } => CronTimings { late: A_YEAR, spread: Duration::ZERO },
+                    ClockMode::Real => CronTimings::default(),
+                },
                 ..HostTimings::default()
             },
             clock: options.clock,
@@ -161,6 +168,7 @@ impl Simulated {
                 if let Some(link) = self.stack.link() {
                     link.taken_in(wanted).await;
                 }
+                self.stack.host().told_the_time(self.stack.now()).await;
                 self.stack.host().quiesced().await;
                 self.stack.suggestions_shown().await;
                 // What plugins did may have caused new events: the bot sees its own messages.

@@ -15,7 +15,7 @@ use bailey_host::{
 };
 use bailey_protocol::host_message::{Lifecycle, Mode};
 use bailey_protocol::method::sql::SqlIsolation;
-use bailey_protocol::{Clock, Grants, GuildId, Tenant};
+use bailey_protocol::{Clock, Grants, GuildId, Tenant, Timestamp};
 use bailey_sandbox::Sandbox;
 use bailey_services::commands::Offer;
 use bailey_services::{DatabaseOptions, RedisServer, Services, ServicesOptions, Sql, SqlOptions};
@@ -122,6 +122,7 @@ impl Stack {
             spawner: sandbox_spawner(sandbox.clone()),
             calls: Arc::new(services.clone()),
             dead_letters: Some(records.letters()),
+            cron_claims: Some(records.cron_claims()),
             clock: Arc::clone(&clock),
             timings: options.timings,
             rates: HostRates { room: room()?, ..HostRates::default() },
@@ -194,6 +195,11 @@ impl Stack {
     /// The platform's records.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The present instant, as the clock of this run has it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// What plugins may call.
@@ -290,6 +296,7 @@ impl Stack {
                 code: plugin.code.clone(),
                 mode: Mode::Pool,
                 commands: offer.names_of(&manifest.id),
+                schedules: manifest.schedules.clone(),
             })
             .await;
     }

@@ -31,6 +31,7 @@ pub(crate) fn start_logging(command: &Command) {
         | Command::Commands(_)
         | Command::Audit(_)
         | Command::Secrets(_)
+        | Command::Cron(_)
         | Command::DeadLetters(_) => "warn",
         // Its log is the operator's record; what plugins log is read with `bailey logs`.
         Command::Serve(_) => "info,plugin=off,refinery_core=warn",

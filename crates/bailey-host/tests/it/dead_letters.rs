@@ -35,6 +35,7 @@ async fn host() -> (Host, Starts, Arc<Kept>) {
         spawner,
         calls: Arc::new(Shared::default()),
         dead_letters: Some(Arc::clone(&kept) as Arc<dyn DeadLetters>),
+        cron_claims: None,
         clock: Arc::new(HandClock::default()) as Arc<dyn Clock>,
         timings: HostTimings::default(),
         rates: HostRates::default(),

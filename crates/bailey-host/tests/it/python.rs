@@ -31,6 +31,7 @@ impl Real {
             spawner: sandbox_spawner(sandbox),
             calls: Arc::new(calls.clone()),
             dead_letters: None,
+            cron_claims: None,
             clock: Arc::new(HandClock::default()),
             timings,
             rates: HostRates::default(),

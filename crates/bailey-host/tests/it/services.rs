@@ -60,6 +60,7 @@ impl House {
             spawner,
             calls: Arc::new(services.clone()),
             dead_letters: None,
+            cron_claims: None,
             clock,
             timings: HostTimings::default(),
             rates: HostRates::default(),

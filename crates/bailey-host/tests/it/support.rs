@@ -120,6 +120,7 @@ impl Bench {
             spawner,
             calls: Arc::new(calls.clone()),
             dead_letters: None,
+            cron_claims: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             timings,
             rates,
@@ -183,6 +184,7 @@ pub(crate) fn installation(tenant: &Tenant) -> Installation {
         code: PluginCode { plugin_dir: "/plugin".into(), packages_dir: None },
         mode: Mode::Pool,
         commands: Vec::new(),
+        schedules: Vec::new(),
     }
 }
 

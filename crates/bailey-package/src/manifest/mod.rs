@@ -4,13 +4,15 @@
 //! `interaction:respond`, domains need `proxy:http`.
 
 mod command;
+mod cron;
 mod text;
 
 use bailey_protocol::method::sql::SqlIsolation;
-use bailey_protocol::{Capability, CapabilitySet, PluginId};
+use bailey_protocol::{Capability, CapabilitySet, PluginId, Schedule};
 use serde_json::{Map, Value};
 
 pub use command::Command;
+pub use cron::schedules_of;
 
 use crate::finding::{Code, Finding, Findings};
 use crate::limits;
@@ -42,6 +44,8 @@ pub struct Manifest {
     pub commands: Vec<Command>,
     /// Internet hosts the plugin wants to reach, lower case, sorted.
     pub proxy_domains: Vec<String>,
+    /// When the plugin wants to be told the time, in the order written.
+    pub schedules: Vec<Schedule>,
     /// How the plugin wants its tables kept: `sql.isolation`, `None` when it does not say.
     pub sql_isolation: Option<SqlIsolation>,
     /// The whole document as written, also the parts nothing here reads.
@@ -66,6 +70,7 @@ impl Manifest {
         let (mut capabilities, unknown_capabilities) = fields.capabilities();
         let commands = fields.commands();
         let proxy_domains = fields.domains();
+        let schedules = fields.schedules();
         let sql_isolation = fields.sql_isolation();
         if !commands.is_empty() {
             capabilities.insert(Capability::InteractionRespond);
@@ -85,6 +90,7 @@ impl Manifest {
             unknown_capabilities,
             commands,
             proxy_domains,
+            schedules,
             sql_isolation,
             document,
         })
@@ -218,6 +224,21 @@ impl Fields<'_> {
             .collect();
         domains.sort_unstable();
         domains.dedup();
+        if domains.len() > limits::PROXY_DOMAINS {
+            let most = limits::PROXY_DOMAINS;
+            let message = format!("{} hosts are asked for; a manifest may ask for {most}.", domains.len());
+            let hint =
+                "a host covers those below it; hosts only a server knows are added with ctx.http.allow_host";
+            self.error(Finding::error(Code::ProxyDomainsTooMany, message).hint(hint));
+        }
+        for domain in &domains {
+            if let Some(rule) = broken_rule(domain) {
+                let shown: String = domain.chars().take(80).collect();
+                let message = format!("Host `{}` reaches nothing: {rule}.", shown.escape_debug());
+                let hint = "write a bare host such as `api.example.com`, or `api.example.com:8443` for a port of its own";
+                self.findings.push(Finding::warning(Code::ProxyDomainInvalid, message).at(PATH).hint(hint));
+            }
+        }
         domains
     }
 
@@ -288,6 +309,31 @@ impl Fields<'_> {
         }
         commands
     }
+}
+
+/// Why a host is none a manifest may ask for.
+fn broken_rule(domain: &str) -> Option<&'static str> {
+    let (host, port) = match domain.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host, Some(port)),
+        _ => (domain, None),
+    };
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Some("what follows `:` is no port");
+    }
+    if domain.parse::<std::net::IpAddr>().is_ok() || host.parse::<std::net::IpAddr>().is_ok() {
+        return None;
+    }
+    if host.contains('*') {
+        return Some("a host covers those below it without a `*`");
+    }
+    if host.contains(['/', '@', '?', '#', '\\', ' ', ':']) {
+        return Some("it is a host alone, without `https://`, path or user");
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    if !host.contains('.') || host.split('.').any(str::is_empty) {
+        return Some("it has two labels or more, separated by single dots");
+    }
+    None
 }
 
 /// Whether Discord takes two commands for one: of one kind, with one name.

@@ -45,6 +45,32 @@ fn each_broken_manifest_has_its_code() {
         (&more(json!({"sql": "dedicated"})), vec![Code::ManifestFieldType]),
         (&more(json!({"sql": {"isolation": "Dedicated"}})), vec![Code::SqlIsolationUnknown]),
         (&more(json!({"sql": {"isolation": true}})), vec![Code::SqlIsolationUnknown]),
+        (&more(json!({"cron": {}})), vec![Code::CronNotList]),
+        (&more(json!({"cron": ["0 9 * * *"]})), vec![Code::CronEntryMalformed]),
+        (&more(json!({"cron": [{"spec": "0 9 * * *", "name": " "}]})), vec![Code::CronEntryMalformed]),
+        (
+            &more(json!({"cron": [{"spec": "0 9 * * *", "name": "daily", "missed": "twice"}]})),
+            vec![Code::CronEntryMalformed],
+        ),
+        (&more(json!({"cron": [{"spec": "0 9 * * *", "name": "daily-task"}]})), vec![Code::CronNameInvalid]),
+        (&more(json!({"cron": [{"spec": "0 9 * * *", "name": "class"}]})), vec![Code::CronNameInvalid]),
+        (&more(json!({"cron": [{"spec": "0 9 * * MON", "name": "daily"}]})), vec![Code::CronSpecInvalid]),
+        (&more(json!({"cron": [{"spec": "@daily", "name": "daily"}]})), vec![Code::CronSpecInvalid]),
+        (&more(json!({"cron": [{"spec": "*/4 * * * *", "name": "often"}]})), vec![Code::CronSpecTooFrequent]),
+        (
+            &more(json!({"cron": [{"spec": "0 9 * * *", "name": "a"}, {"spec": "0 8 * * *", "name": "a"}]})),
+            vec![Code::CronNameDuplicate],
+        ),
+        (
+            &more(
+                json!({"cron": (0..6).map(|n| json!({"spec": "0 9 * * *", "name": format!("f{n}")})).collect::<Vec<_>>()}),
+            ),
+            vec![Code::CronTooMany],
+        ),
+        (
+            &more(json!({"proxy_domains": (0..21).map(|n| format!("h{n}.example.com")).collect::<Vec<_>>()})),
+            vec![Code::ProxyDomainsTooMany],
+        ),
         (&more(json!({"slash_commands": {}})), vec![Code::CommandDefinitionsNotList]),
         (&more(json!({"slash_commands": ["greet"]})), vec![Code::CommandMalformed]),
         (&more(json!({"slash_commands": [{"name": "a b"}]})), vec![Code::CommandNameInvalid]),
@@ -168,4 +194,44 @@ fn commands_in_menus_keep_their_names_and_have_no_description() {
     assert_eq!(found[0], json!({"name": "Report Message", "type": 3}));
     assert_eq!(found[1], json!({"name": "Inspect", "type": 2}));
     assert_eq!(found[2]["name"], "inspect");
+}
+
+#[test]
+fn schedules_are_read_with_their_names() {
+    let manifest = more(json!({"cron": [
+        {"spec": " 0 9 * * 1-5 ", "name": "daily"},
+        {"spec": "*/5 * * * *", "name": "größe", "missed": "run_once"},
+    ]}));
+    let schedules = with_manifest(&manifest).unwrap().manifest.schedules;
+    let shown: Vec<_> =
+        schedules.iter().map(|schedule| (schedule.name.as_str(), schedule.spec.as_str())).collect();
+    assert_eq!(shown, [("daily", "0 9 * * 1-5"), ("größe", "*/5 * * * *")]);
+    assert_eq!(schedules[1].missed, bailey_protocol::schedule::Missed::RunOnce);
+}
+
+#[test]
+fn a_host_that_reaches_nothing_is_said_so_and_the_plugin_runs() {
+    for domain in [
+        "https://api.example.com",
+        "api.example.com/v1",
+        "*.example.com",
+        "localhost",
+        "a..b",
+        "x.y:port",
+        "x.y:0",
+    ] {
+        let manifest = more(json!({"proxy_domains_requested": [domain]}));
+        assert_eq!(warnings(&with_manifest(&manifest).unwrap()), [Code::ProxyDomainInvalid], "{domain}");
+    }
+    for domain in [
+        "api.example.com",
+        "api.example.com:8443",
+        "example.com.",
+        "203.0.113.7",
+        "203.0.113.7:27015",
+        "2001:db8::1",
+    ] {
+        let manifest = more(json!({"proxy_domains_requested": [domain]}));
+        assert!(warnings(&with_manifest(&manifest).unwrap()).is_empty(), "{domain}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod command_syncs;
+mod cron;
 mod gateway_sessions;
 mod operations;
 mod records;

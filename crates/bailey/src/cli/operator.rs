@@ -238,6 +238,36 @@ pub(crate) struct AuditOptions {
     pub(crate) places: Places,
 }
 
+/// `bailey cron`
+#[derive(Debug, Args)]
+pub(crate) struct Cron {
+    #[command(subcommand)]
+    pub(crate) action: CronAction,
+}
+
+/// What to do with plugins' schedules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CronAction {
+    /// Show each schedule, when it is due next, and when the plugin was told last
+    List(ListSchedules),
+}
+
+/// `bailey cron list`
+#[derive(Debug, Args)]
+pub(crate) struct ListSchedules {
+    /// Only this plugin
+    #[arg(long, value_name = "ID")]
+    pub(crate) plugin: Option<PluginId>,
+    /// Only this server
+    #[arg(long, value_name = "ID")]
+    pub(crate) server: Option<u64>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
 /// `bailey secrets`
 #[derive(Debug, Args)]
 pub(crate) struct Secrets {

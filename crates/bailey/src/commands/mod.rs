@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 #[expect(clippy::module_inception, reason = "the command is called so")]
 pub(crate) mod commands;
+pub(crate) mod cron;
 pub(crate) mod dead_letters;
 pub(crate) mod dev;
 pub(crate) mod doctor;

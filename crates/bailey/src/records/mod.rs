@@ -1,6 +1,7 @@
 //! What a running host leaves in the platform's database for others to see: that it lives, what its
 //! sessions do, the events it put aside. And what it finds there to do: events to deliver once more.
 
+mod cron;
 mod letters;
 mod redrive;
 mod sessions;
@@ -8,7 +9,7 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_host::{DeadLetters, Host};
+use bailey_host::{CronClaims, DeadLetters, Host};
 use bailey_protocol::{Clock, limits};
 use bailey_store::{HostId, NewHost, Store, StoreError};
 use rand::RngExt;
@@ -62,6 +63,11 @@ impl Records {
     /// Where the host puts events aside.
     pub(crate) fn letters(&self) -> Arc<dyn DeadLetters> {
         Arc::clone(&self.shared.letters) as _
+    }
+
+    /// Remembers which schedules were told.
+    pub(crate) fn cron_claims(&self) -> Arc<dyn CronClaims> {
+        Arc::new(cron::Claims(self.shared.store.clone()))
     }
 
     /// Says that the host has started, and keeps its records from now on.

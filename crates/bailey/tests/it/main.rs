@@ -9,6 +9,7 @@ mod command_line;
 mod commands;
 mod conformance;
 mod crashes;
+mod cron;
 mod demo;
 mod dependencies;
 mod docker;

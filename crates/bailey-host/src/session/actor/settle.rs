@@ -1,6 +1,6 @@
 //! What follows from the end of a process: when the next may start, what is delivered again, who is told.
 
-use bailey_protocol::limits;
+use bailey_protocol::{EventKind, limits};
 use tokio::time::Instant;
 
 use super::Actor;
@@ -133,7 +133,12 @@ impl Actor {
     fn put_back(&self, unacknowledged: Vec<Delivery>) {
         let mut again = Vec::new();
         for delivery in unacknowledged {
-            if delivery.attempts >= limits::DELIVERY_ATTEMPTS {
+            if delivery.event.kind == EventKind::Cron {
+                // A time is told once: whether the plugin was done with it is not known.
+                let reason =
+                    "the process that was told of it ended before it was done, and a time is not told twice";
+                self.shared.abandon(delivery, reason, Unanswered::Died);
+            } else if delivery.attempts >= limits::DELIVERY_ATTEMPTS {
                 let reason = format!("it was delivered {} times and never acknowledged", delivery.attempts);
                 self.shared.abandon(delivery, &reason, Unanswered::Died);
             } else if life::too_late(&delivery, self.shared.world.clock.now()) {
