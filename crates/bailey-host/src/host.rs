@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bailey_protocol::host_message::Lifecycle;
+use bailey_protocol::host_message::{Lifecycle, SocketEvent};
 use bailey_protocol::{Clock, Event, EventKind, Tenant, Timestamp};
-use futures_util::future::join_all;
+use bailey_services::SocketSink;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,6 +174,17 @@ impl Host {
         self.inner.world.quiet.reached().await;
     }
 
+    /// Tells a plugin on a server news of a connection, starting it if need be, and waits for its handler.
+    ///
+    /// # Errors
+    /// A clause that says why it was not told, or what the plugin answered.
+    pub async fn tell(&self, tenant: &Tenant, event: SocketEvent) -> Result<(), String> {
+        match self.inner.session(tenant) {
+            Some(session) => session.tell(event).await,
+            None => Err("the plugin is not installed on this server".to_owned()),
+        }
+    }
+
     /// Completes when everybody whose schedule is due up to an instant was told.
     pub async fn told_the_time(&self, until: Timestamp) {
         if let Some(timekeeper) = &self.inner.timekeeper {
@@ -294,5 +307,12 @@ impl Inner {
         while tokio::time::timeout(every, self.closing.cancelled()).await.is_err() {
             self.world.gate.measure();
         }
+    }
+}
+
+impl SocketSink for Host {
+    fn tell(&self, tenant: &Tenant, event: SocketEvent) -> BoxFuture<'_, Result<(), String>> {
+        let tenant = tenant.clone();
+        async move { Host::tell(self, &tenant, event).await }.boxed()
     }
 }

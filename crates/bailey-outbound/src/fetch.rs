@@ -27,7 +27,7 @@ use crate::request::{Request, RequestError};
 use crate::tls::Trust;
 
 /// What servers are told of who asks, unless the plugin says otherwise.
-const AGENT: &str = concat!("Bailey/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("Bailey/", env!("CARGO_PKG_VERSION"));
 /// Headers of an answer that say how it was carried, not what it is.
 const CARRIAGE: &[&str] =
     &["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];

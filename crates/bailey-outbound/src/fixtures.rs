@@ -1,21 +1,29 @@
 //! A network of answers somebody wrote down: what a plugin meets in a script, where nothing leaves the machine.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::io::DuplexStream;
+use tokio::sync::{Notify, mpsc};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::TaskTracker;
 
 use crate::fetch::FetchError;
 use crate::request::Request;
 
 /// Requests remembered for whoever wants to know what was asked.
 const REMEMBERED: usize = 1_000;
+/// Bytes between the two ends of a connection.
+const PIPE_BYTES: usize = 64 * 1024;
 
 /// One answer, and what it answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +71,42 @@ fn ok() -> u16 {
     200
 }
 
+/// A server for WebSockets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketFixture {
+    /// The address.
+    pub url: String,
+    /// Frames it begins every connection with.
+    #[serde(default)]
+    pub greets: Vec<String>,
+    /// What it says to what.
+    #[serde(default)]
+    pub replies: Vec<Reply>,
+    /// It takes no connection.
+    #[serde(default)]
+    pub refuses: bool,
+}
+
+/// What a server says to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// A frame that has this text in it...
+    pub to: String,
+    /// ...is answered with this one.
+    pub with: String,
+}
+
+/// A frame as it would have left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeenFrame {
+    /// The address.
+    pub url: String,
+    /// The frame, as text.
+    pub text: String,
+}
+
 /// A request as it would have left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Seen {
@@ -86,6 +130,9 @@ pub struct Fixtures {
 struct State {
     fixtures: Vec<Ready>,
     seen: Vec<Seen>,
+    sockets: Vec<SocketFixture>,
+    open: Vec<Open>,
+    told: Vec<SeenFrame>,
 }
 
 #[derive(Debug)]
@@ -123,6 +170,78 @@ impl Fixtures {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds a server for WebSockets; of two for the same address, the one added last answers.
+    pub fn add_socket(&self, fixture: SocketFixture) {
+        self.lock().sockets.push(fixture);
+    }
+
+    /// Has the server of an address send a frame on every connection to it. Returns how many there are.
+    pub fn push(&self, url: &str, text: &str) -> usize {
+        self.order(url, &Order::Send(text.to_owned()))
+    }
+
+    /// Has the server of an address end every connection to it. Returns how many there were.
+    pub fn drop_sockets(&self, url: &str) -> usize {
+        self.order(url, &Order::Drop)
+    }
+
+    /// What was sent over WebSockets, in order: the latest thousand.
+    pub fn told(&self) -> Vec<SeenFrame> {
+        self.lock().told.clone()
+    }
+
+    /// Completes when everything that was sent either way was seen to.
+    pub async fn settled(&self) {
+        loop {
+            let open: Vec<Arc<Traffic>> = {
+                let mut state = self.lock();
+                state.open.retain(|open| !open.orders.is_closed() || !open.traffic.is_quiet());
+                state.open.iter().map(|open| Arc::clone(&open.traffic)).collect()
+            };
+            let Some(busy) = open.into_iter().find(|traffic| !traffic.is_quiet()) else { return };
+            busy.quiet().await;
+        }
+    }
+
+    /// Whether everything that was sent either way was seen to.
+    pub fn is_quiet(&self) -> bool {
+        self.lock().open.iter().all(|open| open.traffic.is_quiet())
+    }
+
+    fn order(&self, url: &str, order: &Order) -> usize {
+        let state = self.lock();
+        let there = state.open.iter().filter(|open| open.url == url);
+        there
+            .filter(|open| {
+                open.traffic.on_its_way.fetch_add(1, Ordering::AcqRel);
+                let given = open.orders.send(order.clone()).is_ok();
+                if !given {
+                    open.traffic.less();
+                }
+                given
+            })
+            .count()
+    }
+
+    /// A connection to a server that was written down.
+    pub(crate) fn open(self: &Arc<Self>, url: &str) -> Result<(DuplexStream, Arc<Traffic>), FetchError> {
+        let mut state = self.lock();
+        let found = state.sockets.iter().rev().find(|fixture| fixture.url == url);
+        let fixture = found
+            .cloned()
+            .ok_or_else(|| FetchError::NoFixture { method: "WebSocket".to_owned(), url: url.to_owned() })?;
+        if fixture.refuses {
+            return Err(FetchError::Broken("no connection: Connection refused".to_owned()));
+        }
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let traffic = Arc::new(Traffic::default());
+        state.open.push(Open { url: url.to_owned(), orders, traffic: Arc::clone(&traffic) });
+        let server = Server { fixtures: Arc::clone(self), fixture, ordered, traffic: Arc::clone(&traffic) };
+        TaskTracker::new().spawn(server.serve(theirs));
+        Ok((ours, traffic))
+    }
+
     pub(crate) fn answer(&self, request: &Request, headers: &HeaderMap) -> Result<Canned, FetchError> {
         let (method, url) = (request.method.as_str(), request.url.as_str());
         let mut state = self.lock();
@@ -158,6 +277,122 @@ impl Fixtures {
             Some(Failing::Refused) => Err(FetchError::Broken("no connection: Connection refused".to_owned())),
             None => {
                 Ok(Canned { status: ready.status, headers: ready.headers.clone(), body: ready.body.clone() })
+            }
+        }
+    }
+}
+
+/// A connection that is open.
+#[derive(Debug)]
+struct Open {
+    url: String,
+    orders: mpsc::UnboundedSender<Order>,
+    traffic: Arc<Traffic>,
+}
+
+#[derive(Debug, Clone)]
+enum Order {
+    Send(String),
+    Drop,
+}
+
+/// Counts what is on its way over one connection, so that somebody can wait until nothing is.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    /// Sent by one side, and not yet seen to by the other.
+    on_its_way: AtomicUsize,
+    /// The client is gone: nobody will see to anything.
+    is_over: AtomicBool,
+    changed: Notify,
+}
+
+impl Traffic {
+    /// One more from the client.
+    pub(crate) fn sent(&self) {
+        self.on_its_way.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The client has seen to one.
+    pub(crate) fn taken(&self) {
+        self.less();
+    }
+
+    fn less(&self) {
+        self.on_its_way.fetch_sub(1, Ordering::AcqRel);
+        self.changed.notify_waiters();
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.is_over.load(Ordering::Acquire) || self.on_its_way.load(Ordering::Acquire) == 0
+    }
+
+    /// The client is gone.
+    pub(crate) fn over(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+    }
+
+    async fn quiet(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.is_quiet() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// The other end of a connection.
+struct Server {
+    fixtures: Arc<Fixtures>,
+    fixture: SocketFixture,
+    ordered: mpsc::UnboundedReceiver<Order>,
+    traffic: Arc<Traffic>,
+}
+
+impl Server {
+    async fn serve(mut self, stream: DuplexStream) {
+        // Greetings are on their way before anybody can look.
+        self.traffic.on_its_way.fetch_add(self.fixture.greets.len(), Ordering::AcqRel);
+        let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
+        for greeting in self.fixture.greets.clone() {
+            let _it_may_be_gone = socket.send(Message::text(greeting)).await;
+        }
+        loop {
+            tokio::select! {
+                order = self.ordered.recv() => match order {
+                    // It was counted when it was ordered.
+                    Some(Order::Send(text)) => drop(socket.send(Message::text(text)).await),
+                    // The end is seen to like a frame.
+                    Some(Order::Drop) => {
+                        let _it_may_be_gone = socket.close(None).await;
+                        // The client says goodbye too.
+                        while let Some(Ok(_)) = socket.next().await {}
+                        return;
+                    }
+                    None => return,
+                },
+                message = socket.next() => match message {
+                    Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                        let text = String::from_utf8_lossy(&message.into_data()).into_owned();
+                        let replies = self.fixture.replies.iter().filter(|reply| text.contains(&reply.to));
+                        for reply in replies {
+                            self.traffic.sent();
+                            let _it_may_be_gone = socket.send(Message::text(reply.with.clone())).await;
+                        }
+                        let mut state = self.fixtures.lock();
+                        if state.told.len() < REMEMBERED {
+                            state.told.push(SeenFrame { url: self.fixture.url.clone(), text });
+                        }
+                        drop(state);
+                        self.traffic.less();
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Some(Ok(_)) => {}
+                },
             }
         }
     }

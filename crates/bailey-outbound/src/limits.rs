@@ -30,3 +30,13 @@ pub const IDLE_CONNECTIONS_PER_HOST: usize = 4;
 pub const CLIENTS: usize = 2_000;
 /// Requests at once, of all plugins on one host; more wait. Bailey's choice.
 pub const REQUESTS_AT_ONCE: usize = 512;
+/// Time a WebSocket connection may take to come about. Bailey's choice.
+pub const SOCKET_CONNECT_TIME: Duration = Duration::from_secs(10);
+/// Bytes of one frame, either way; the connection ends with a larger one. Bailey's choice.
+pub const SOCKET_FRAME_BYTES: usize = 1024 * 1024;
+/// Time a goodbye may take. Bailey's choice.
+pub const SOCKET_GOODBYE: Duration = Duration::from_secs(2);
+/// Time between two requests for a sign of life. Bailey's choice.
+pub const SOCKET_PING: Duration = Duration::from_secs(30);
+/// Time without any sign of life after which a connection counts as broken. Bailey's choice.
+pub const SOCKET_SILENCE: Duration = Duration::from_secs(75);

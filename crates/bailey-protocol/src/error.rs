@@ -64,6 +64,13 @@ pub enum CallError {
     },
     /// A request to another server was not sent, or there was no answer. A plain `RpcError` in the SDKs.
     Proxy(String),
+    /// A connection is not there or not open. A plain `RpcError` in the SDKs.
+    Socket {
+        /// What the plugin calls it.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The plugin may not reach a host on this server. A plain `RpcError` in the SDKs.
     HostNotAllowed {
         /// Which.
@@ -182,6 +189,9 @@ impl CallError {
                 ("BOT_MISSING_PERMISSION", format!("bot lacks {} permission", sanitise(permission)))
             }
             Self::Proxy(reason) => ("PROXY_ERROR", format!("proxy request failed: {}", sanitise(reason))),
+            Self::Socket { name, reason } => {
+                ("WEBSOCKET_ERROR", format!("websocket {}: {}", sanitise(name), sanitise(reason)))
+            }
             Self::HostNotAllowed { host, reason } => {
                 ("HOST_NOT_ALLOWED", format!("host {} is not allowed: {}", sanitise(host), sanitise(reason)))
             }

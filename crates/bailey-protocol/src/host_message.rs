@@ -129,3 +129,90 @@ pub fn lifecycle(id: &str, lifecycle: Lifecycle, grants: &Grants) -> String {
     };
     frame::request(id, method, params)
 }
+
+/// News of a WebSocket connection Bailey keeps for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketEvent {
+    /// What the plugin calls it.
+    pub name: String,
+    /// Which one.
+    pub connection: String,
+    /// What happened.
+    pub news: SocketNews,
+}
+
+/// What happens to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketNews {
+    /// It is open; what `subscribe` asked for was sent.
+    Open,
+    /// A frame arrived.
+    Message {
+        /// Its text, or its bytes in base64.
+        data: String,
+        /// Whether it is base64.
+        binary: bool,
+    },
+    /// It is open no more.
+    Closed {
+        /// Why.
+        reason: String,
+        /// Whether it is made again.
+        will_reconnect: bool,
+    },
+}
+
+impl SocketNews {
+    /// The method that tells it.
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::Open => "event.ws_open",
+            Self::Message { .. } => "event.ws_message",
+            Self::Closed { .. } => "event.ws_closed",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SocketParams<'a> {
+    name: &'a str,
+    conn_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binary: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    will_reconnect: Option<bool>,
+    discord_srv_id: String,
+    plugin_id: &'a str,
+    version: &'a str,
+    capabilities: Vec<&'static str>,
+}
+
+/// News of a connection as a request: its answer means that the handler has finished, so that frames keep their order.
+pub fn socket(id: &str, event: &SocketEvent, grants: &Grants, version: &str) -> String {
+    let mut params = SocketParams {
+        name: &event.name,
+        conn_id: &event.connection,
+        data: None,
+        binary: None,
+        reason: None,
+        will_reconnect: None,
+        discord_srv_id: grants.tenant().guild.to_string(),
+        plugin_id: grants.tenant().plugin.as_str(),
+        version,
+        capabilities: grants.capabilities().names(),
+    };
+    match &event.news {
+        SocketNews::Open => {}
+        SocketNews::Message { data, binary } => {
+            (params.data, params.binary) = (Some(data.as_str()), Some(*binary))
+        }
+        SocketNews::Closed { reason, will_reconnect } => {
+            (params.reason, params.will_reconnect) = (Some(reason.as_str()), Some(*will_reconnect));
+        }
+    }
+    frame::request(id, event.news.method(), params)
+}

@@ -52,6 +52,25 @@ pub const CRON_SPREAD: Duration = Duration::from_secs(30);
 /// How late a due minute may be told after Bailey was held up (a machine that slept, say); older ones are missed. Bailey's choice.
 pub const CRON_LATE: Duration = Duration::from_secs(3 * 60);
 
+/// WebSocket connections one plugin may keep on one server. Bailey's choice.
+pub const SOCKETS: usize = 5;
+/// WebSocket connections all plugins together may keep on one server. Bailey's choice.
+pub const SOCKETS_PER_SERVER: usize = 25;
+/// WebSocket connections one Bailey keeps. Bailey's choice: each takes some 50 KiB.
+pub const SOCKETS_IN_ALL: usize = 10_000;
+/// Characters of a connection's name. Bailey's choice.
+pub const SOCKET_NAME_CHARACTERS: usize = 64;
+/// Frames `ws.ensure` may have sent after every connect. Bailey's choice.
+pub const SOCKET_SUBSCRIBE_FRAMES: usize = 50;
+/// Bytes of these together. Bailey's choice.
+pub const SOCKET_SUBSCRIBE_BYTES: usize = 64 * 1024;
+/// Frames of one connection that wait for the plugin; past it the oldest are dropped and counted. From the SDKs' platform.
+pub const SOCKET_QUEUE: usize = 256;
+/// Frames of one connection that wait for the server; past it `ws.send` is refused. Bailey's choice.
+pub const SOCKET_SEND_QUEUE: usize = 64;
+/// Time the plugin may take with one frame before the next of its connection comes. Bailey's choice.
+pub const SOCKET_FRAME_TIME: Duration = Duration::from_secs(30);
+
 /// Bytes of one SQL statement's text. Bailey's choice: the parser's time and memory grow with it.
 pub const SQL_TEXT_BYTES: usize = 64 * 1024;
 /// Values for the placeholders of one SQL statement. Bailey's choice: hundreds of rows in one `VALUES`.

@@ -1,5 +1,5 @@
 //! What a plugin may call, one folder a service: `kv`, `sql`, `ephemeral`, `logs`, `metrics`, `discord`, `interactions`,
-//! `secrets`, `http`; and the `audit` of what plugins did on Discord.
+//! `secrets`, `http`, `websocket`; and the `audit` of what plugins did on Discord.
 //!
 //! A service is handed a `Grant`, which names the tenant, and never looks one up. It knows no
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
@@ -26,6 +26,7 @@ mod partitions;
 mod rounds;
 pub mod secrets;
 pub mod sql;
+pub mod websocket;
 
 pub use audit::Audit;
 pub use database::{Database, DatabaseError, DatabaseOptions, Durability, migrate};
@@ -40,6 +41,7 @@ pub use logs::{LoggedLine, Logs};
 pub use metrics::Metrics;
 pub use secrets::{Keys, Secrets};
 pub use sql::{Sql, SqlError, SqlOptions};
+pub use websocket::{SocketSink, Websockets};
 
 /// What the operator chooses about the services.
 pub struct ServicesOptions {
@@ -95,6 +97,8 @@ pub struct Services {
     pub secrets: Secrets,
     /// `proxy.request`
     pub http: Http,
+    /// `ws.*`
+    pub websockets: Websockets,
     /// `http.allow_host` and its siblings.
     pub hosts: AllowedHosts,
     /// What plugins did on Discord.
@@ -114,8 +118,16 @@ impl Services {
     ) -> Self {
         let secrets = Secrets::new(database.clone(), options.keys, Arc::clone(&clock));
         let hosts = AllowedHosts::new(database.clone(), options.outbound.clone(), Arc::clone(&clock));
+        let websockets = Websockets::new(
+            options.outbound.clone(),
+            hosts.clone(),
+            secrets.clone(),
+            database.clone(),
+            Arc::clone(&clock),
+        );
         let http = Http::new(options.outbound, hosts.clone(), secrets.clone(), options.own_authorization);
         Self {
+            websockets,
             secrets,
             http,
             hosts,
@@ -147,6 +159,7 @@ impl Services {
 
     /// Finishes what is under way and writes what waits. Call it before the database stops.
     pub async fn shut_down(&self) {
+        self.websockets.shut_down().await;
         self.interactions.shut_down().await;
         self.audit.shut_down().await;
         self.metrics.shut_down().await;

@@ -169,10 +169,16 @@ impl Simulated {
                     link.taken_in(wanted).await;
                 }
                 self.stack.host().told_the_time(self.stack.now()).await;
+                self.stack.services().websockets.settled().await;
+                if let Some(fixtures) = self.fixtures() {
+                    fixtures.settled().await;
+                }
                 self.stack.host().quiesced().await;
                 self.stack.suggestions_shown().await;
-                // What plugins did may have caused new events: the bot sees its own messages.
-                if self.dispatched() == wanted {
+                // What plugins did may have caused new events: the bot sees its own messages, servers answer.
+                let servers_are_quiet = self.fixtures().is_none_or(|fixtures| fixtures.is_quiet());
+                let told_of_it = servers_are_quiet && self.stack.services().websockets.is_settled();
+                if self.dispatched() == wanted && told_of_it {
                     return;
                 }
             }

@@ -128,6 +128,7 @@ impl Stack {
             rates: HostRates { room: room()?, ..HostRates::default() },
             observer: options.observer,
         });
+        services.websockets.attach(Arc::new(host.clone()));
         records.run(&host).await.map_err(|error| failed(&error))?;
         Ok(Self {
             host,
@@ -289,9 +290,11 @@ impl Stack {
         let manifest = &plugin.package.manifest;
         let isolation = self.sql_isolation.or(manifest.sql_isolation).unwrap_or_default();
         self.services.sql.isolate(&manifest.id, isolation);
+        let grants = Grants::new(record.tenant, record.capabilities).with_domains(record.domains);
+        let kept = Arc::new(grants.clone());
         self.host
             .install(Installation {
-                grants: Grants::new(record.tenant, record.capabilities).with_domains(record.domains),
+                grants,
                 version: record.version,
                 code: plugin.code.clone(),
                 mode: Mode::Pool,
@@ -299,6 +302,10 @@ impl Stack {
                 schedules: manifest.schedules.clone(),
             })
             .await;
+        if let Err(error) = self.services.websockets.restore(&kept).await {
+            let tenant = kept.tenant();
+            tracing::error!(%tenant, %error, "the connections of {tenant} are not made again");
+        }
     }
 
     /// Tells a plugin that it was installed and switched on.
@@ -314,6 +321,7 @@ impl Stack {
     /// the plugins first finish what has reached us; it says whether they did.
     pub(crate) async fn stop(mut self, patience: Option<Duration>) -> bool {
         let mut finished = true;
+        self.services.websockets.shut_down().await;
         if let Some(patience) = patience {
             self.unlink().await;
             finished = tokio::time::timeout(patience, self.host.quiesced()).await.is_ok();

@@ -187,6 +187,7 @@ fn print_entry(entry: &Entry) {
             format!("  {plugin}: {} was refused: {}", clean(method), clean(&error.message))
         }
         Entry::Request(request) => format!("  -> {} {}", clean(&request.method), clean(&request.url)),
+        Entry::Frame(frame) => format!("  -> {} {}", clean(&frame.url), clean(&frame.text)),
         Entry::Log { plugin, level, message, .. } if level != LogLevel::Debug.as_str() => {
             format!("  {plugin} {level}: {}", clean(message))
         }

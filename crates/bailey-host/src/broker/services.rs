@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use bailey_protocol::capability::{InteractionRespond, ProxyHttp, StorageKv, StorageSecrets, StorageSql};
+use bailey_protocol::capability::{
+    InteractionRespond, ProxyHttp, ProxyWebsocket, StorageKv, StorageSecrets, StorageSql,
+};
 use bailey_protocol::event::Interaction;
 use bailey_protocol::method::ephemeral::{Check, Count, Remember};
 use bailey_protocol::method::interaction::{Defer, Respond, SendModal};
@@ -12,6 +14,7 @@ use bailey_protocol::method::metrics::{Query, Record, Total};
 use bailey_protocol::method::proxy::{HostOnly, ProxyRequest};
 use bailey_protocol::method::secrets::{SecretNameOnly, SetSecret};
 use bailey_protocol::method::sql::{Execute, Query as Select};
+use bailey_protocol::method::websocket::{Ensure, SendFrame, SocketNameOnly};
 use bailey_protocol::{CallError, InteractionId, Method, Params, Tenant, Timestamp};
 use bailey_services::Services;
 use bailey_services::audit::AuditEntry;
@@ -185,6 +188,30 @@ async fn carry_out(services: &Services, caller: &Caller, method: Method, params:
             caller.grants.require::<ProxyHttp>()?;
             let (host, told) = (HostOnly::parse(params)?, told());
             to_raw(&services.hosts.revoke(tenant, Way::Http, told.as_ref(), &host).await?)
+        }
+        Method::WebsocketEnsure => {
+            caller.grants.require::<ProxyWebsocket>()?;
+            to_raw(&services.websockets.ensure(&caller.grants, Ensure::parse(params)?).await?)
+        }
+        Method::WebsocketSend => {
+            caller.grants.require::<ProxyWebsocket>()?;
+            to_raw(&services.websockets.send(&caller.grants, SendFrame::parse(params)?).await?)
+        }
+        Method::WebsocketClose => {
+            caller.grants.require::<ProxyWebsocket>()?;
+            to_raw(&services.websockets.close(&caller.grants, &SocketNameOnly::parse(params)?).await?)
+        }
+        Method::WebsocketAllowHost => {
+            caller.grants.require::<ProxyWebsocket>()?;
+            let (host, told) = (HostOnly::parse(params)?, told());
+            to_raw(&services.hosts.allow(tenant, Way::Websocket, told.as_ref(), &host).await?)
+        }
+        Method::WebsocketRevokeHost => {
+            caller.grants.require::<ProxyWebsocket>()?;
+            let (host, told) = (HostOnly::parse(params)?, told());
+            let revoked = services.hosts.revoke(tenant, Way::Websocket, told.as_ref(), &host).await?;
+            services.websockets.recheck(&caller.grants).await?;
+            to_raw(&revoked)
         }
         // The session takes these itself; they never arrive here.
         Method::PluginLog | Method::EventAck | Method::EventFail => Err(CallError::Internal),

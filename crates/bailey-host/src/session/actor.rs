@@ -86,6 +86,7 @@ impl Actor {
         shared.set_state(SessionState::Cold, "it was asked to end", None);
         // The installation is gone, or the host ends: nobody will handle what waits.
         shared.give_up_waiting("the plugin was stopped", Unanswered::Stopped, |_| true);
+        lock(&shared.news).clear();
         let left = lock(&shared.queue).clear();
         // With its installation an event is gone; a host that ends leaves it behind. One that had been put aside
         // before is simply not delivered yet.
@@ -102,7 +103,9 @@ impl Actor {
     async fn wait_for_work(&mut self) -> Step<Option<String>> {
         let shared = Arc::clone(&self.shared);
         loop {
-            let wanted = !self.announcements.is_empty() || lock(&shared.queue).len() > 0;
+            let wanted = !self.announcements.is_empty()
+                || lock(&shared.queue).len() > 0
+                || !lock(&shared.news).is_empty();
             let now = Instant::now();
             let until = match self.hindrance(now, wanted) {
                 Ok(trial) if wanted => return Step::Go(trial),

@@ -58,6 +58,16 @@ impl Flight {
         self.in_work.iter().map(|known| known.since).min()
     }
 
+    /// Whether more than one thing at a time may be given: the first was done with.
+    pub(crate) fn is_open(&self) -> bool {
+        self.first_settled
+    }
+
+    /// The first thing was done with, and it was no event.
+    pub(crate) fn open(&mut self) {
+        self.first_settled = true;
+    }
+
     /// Whether another event may be sent.
     pub(crate) fn has_room(&self) -> bool {
         self.in_work.len() < if self.first_settled { self.window } else { 1 }

@@ -8,6 +8,7 @@
 mod actor;
 pub(crate) mod flight;
 mod frames_in;
+mod frames_out;
 mod life;
 mod noise;
 pub(crate) mod queue;
@@ -22,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bailey_protocol::host_message::Lifecycle;
+use bailey_protocol::host_message::{Lifecycle, SocketEvent};
 use bailey_protocol::method::log::{LogLevel, LogLine};
 use bailey_protocol::{Clock, Event, EventId, Tenant, limits};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -103,6 +104,7 @@ pub(crate) struct Shared {
     pub(crate) tenant: Tenant,
     pub(crate) world: Arc<World>,
     pub(crate) queue: Mutex<Queue>,
+    pub(crate) news: Mutex<frames_out::Waiting>,
     pub(crate) wake: Notify,
     pub(crate) status: Mutex<Status>,
     pub(crate) breaker: Mutex<Breaker>,
@@ -123,6 +125,7 @@ impl Session {
             tenant: installation.tenant().clone(),
             world: Arc::clone(world),
             queue: Mutex::new(Queue::new(limits::DELIVERY_QUEUE)),
+            news: Mutex::default(),
             wake: Notify::new(),
             status: Mutex::new(Status::cold(installation.version.clone(), world.clock.now())),
             breaker: Mutex::default(),
@@ -174,6 +177,21 @@ impl Session {
             shared.abandon(dropped, &reason, Unanswered::Busy);
         }
         shared.wake.notify_one();
+    }
+
+    /// Tells news of a connection, starting a process for it if need be, and waits for its handler.
+    ///
+    /// # Errors
+    /// A clause that says why it was not told, or what the plugin answered.
+    pub(crate) async fn tell(&self, event: SocketEvent) -> Result<(), String> {
+        if let Some(opened) = self.shared.closed() {
+            return Err(opened.why);
+        }
+        let (reply, answer) = oneshot::channel();
+        let news = frames_out::News { event, reply, _busy: self.shared.world.quiet.hold() };
+        lock(&self.shared.news).push(news);
+        self.shared.wake.notify_one();
+        answer.await.unwrap_or_else(|_| Err("its process ended".to_owned()))
     }
 
     /// Sends a lifecycle message and waits for its handler.

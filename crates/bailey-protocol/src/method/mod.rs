@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod proxy;
 pub mod secrets;
 pub mod sql;
+pub mod websocket;
 
 use std::fmt;
 use std::str::FromStr;
@@ -114,6 +115,11 @@ methods! {
     ProxyRequest = "proxy.request",
     HttpAllowHost = "http.allow_host",
     HttpRevokeHost = "http.revoke_host",
+    WebsocketEnsure = "ws.ensure",
+    WebsocketSend = "ws.send",
+    WebsocketClose = "ws.close",
+    WebsocketAllowHost = "ws.allow_host",
+    WebsocketRevokeHost = "ws.revoke_host",
     MetricsRecord = "metrics.record",
     MetricsQuery = "metrics.query",
     MetricsTotal = "metrics.total",

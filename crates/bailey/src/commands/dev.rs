@@ -64,6 +64,7 @@ pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
             observations,
             clock: None,
             requests: 0,
+            frames: 0,
             step_timeout: STEP_TIMEOUT,
             tell: Box::new(terminal::print_conversation),
         };

@@ -67,6 +67,7 @@ pub(crate) async fn run(options: Try) -> Result<ExitCode, CommandError> {
         observations,
         clock: manual.as_deref(),
         requests: 0,
+        frames: 0,
         step_timeout: Duration::from_secs(options.step_timeout),
         tell: Box::new(terminal::print_json),
     };

@@ -41,6 +41,8 @@ pub(crate) struct Expectation {
     error: Option<TextMatch>,
     /// `request`: another server was asked this: `GET https://…`, then headers, an empty line and the body.
     request: Option<TextMatch>,
+    /// `frame`: another server was sent this over a WebSocket.
+    frame: Option<TextMatch>,
     /// `log`: a log line with this text.
     log: Option<TextMatch>,
     /// `problem`: Bailey reported this about the plugin.
@@ -134,6 +136,7 @@ impl Expectation {
             call: fields.take_match("call")?,
             error: fields.take_match("error")?,
             request: fields.take_match("request")?,
+            frame: fields.take_match("frame")?,
             log: fields.take_match("log")?,
             problem: fields.take_match("problem")?,
             nothing: fields.take_flag("nothing")?,
@@ -181,6 +184,7 @@ impl Expectation {
                 }),
                 "no such request to another server",
             ),
+            (lacks(&self.frame, &Entry::framed), "no such frame to another server"),
             (lacks(&self.log, &Entry::logged), "no such log line"),
             (lacks(&self.problem, &Entry::problem), "no such problem was reported"),
         ];

@@ -27,6 +27,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) step_timeout: Duration,
     /// Requests to other servers that were told of.
     pub(crate) requests: usize,
+    /// Frames to other servers that were told of.
+    pub(crate) frames: usize,
     /// Where each line of the transcript goes.
     pub(crate) tell: Box<dyn FnMut(&Record) + 'a>,
 }
@@ -82,7 +84,7 @@ impl Runner<'_> {
             (self.tell)(&Record { step: step.line, entry: Entry::Step { source: shown(step) } });
             let played = match step.action.sets_the_scene() {
                 true => self.set_the_scene(&step.action).await,
-                false => self.act(step).map_err(|error| error.to_string()),
+                false => self.act(step),
             };
             let settled = self.gather(step.line, &mut seen, &mut happened).await;
             if let Err(reason) = played.and(settled) {
@@ -120,6 +122,11 @@ impl Runner<'_> {
             self.requests += 1;
             self.emit(happened, Record { step, entry: Entry::Request(request) });
         }
+        let frames = self.stack.fixtures().map(|fixtures| fixtures.told()).unwrap_or_default();
+        for frame in frames.into_iter().skip(self.frames) {
+            self.frames += 1;
+            self.emit(happened, Record { step, entry: Entry::Frame(frame) });
+        }
         let mut observations = Vec::new();
         while let Ok(observation) = self.observations.try_recv() {
             observations.push(observation);
@@ -145,6 +152,12 @@ impl Runner<'_> {
                     "here plugins reach the real internet; answers can be written down for `bailey try`";
                 self.stack.fixtures().ok_or(real)?.add(fixture.clone())
             }
+            Action::AnswerSocket { fixture } => {
+                let real =
+                    "here plugins reach the real internet; servers can be written down for `bailey try`";
+                self.stack.fixtures().ok_or(real)?.add_socket(fixture.clone());
+                Ok(())
+            }
             Action::SetSecret { name, value, host } => {
                 let host = host.as_ref().map(ToString::to_string);
                 for plugin in self.stack.plugins().await? {
@@ -159,7 +172,26 @@ impl Runner<'_> {
     }
 
     /// Does what the step says, as a person in the simulated Discord.
-    fn act(&self, step: &Step) -> Result<(), ControlError> {
+    fn act(&self, step: &Step) -> Result<(), String> {
+        if let Action::Push { url, frame } = &step.action {
+            return self.push(url, frame.as_deref());
+        }
+        self.act_as_a_person(step)
+    }
+
+    /// Does what a server does whose plugin is connected to it.
+    fn push(&self, url: &str, frame: Option<&str>) -> Result<(), String> {
+        let real = "here plugins reach the real internet";
+        let fixtures = self.stack.fixtures().ok_or(real)?;
+        let reached = match frame {
+            Some(frame) => fixtures.push(url, frame),
+            None => fixtures.drop_sockets(url),
+        };
+        if reached == 0 { Err(format!("nobody is connected to {url}")) } else { Ok(()) }
+    }
+
+    fn act_as_a_person(&self, step: &Step) -> Result<(), String> {
+        let failed = |error: ControlError| error.to_string();
         let control = self.stack.control();
         let Scene { person, channel, server } = step.scene.clone();
         let guild = server.map(|server| self.stack.server_name(&server));
@@ -167,40 +199,48 @@ impl Runner<'_> {
             Action::Say { content, reply } => {
                 let reply_to =
                     if reply { self.newest_message(guild.as_deref(), channel.as_deref()) } else { None };
-                control.say(Say { person, guild, channel, content, reply_to, attachments: Vec::new() })?;
+                control
+                    .say(Say { person, guild, channel, content, reply_to, attachments: Vec::new() })
+                    .map_err(failed)?;
             }
             Action::Command { name, options, target, focused } => {
-                control.command(CommandUse { person, guild, channel, name, options, target, focused })?;
+                control
+                    .command(CommandUse { person, guild, channel, name, options, target, focused })
+                    .map_err(failed)?;
             }
             Action::Click { target } => {
                 let by_id =
                     Click { person, guild, custom_id: Some(target.clone()), label: None, message: None };
                 let by_label = Click { custom_id: None, label: Some(target), ..by_id.clone() };
-                control.click(&by_id).or_else(|_| control.click(&by_label))?;
+                control.click(&by_id).or_else(|_| control.click(&by_label)).map_err(failed)?;
             }
             Action::Choose { target, values } => {
-                control.choose(&Choose { person, guild, custom_id: target, values, message: None })?;
+                control
+                    .choose(&Choose { person, guild, custom_id: target, values, message: None })
+                    .map_err(failed)?;
             }
             Action::Submit { target, values } => {
-                control.submit(&Submit { person, custom_id: target, values })?;
+                control.submit(&Submit { person, custom_id: target, values }).map_err(failed)?;
             }
             Action::Join { person } => {
-                control.join(&Membership { name: person, guild })?;
+                control.join(&Membership { name: person, guild }).map_err(failed)?;
             }
             Action::Leave { person } => {
-                control.leave(&Membership { name: person, guild })?;
+                control.leave(&Membership { name: person, guild }).map_err(failed)?;
             }
             Action::Administer { change } => {
-                control.administer(&Administer { guild, change })?;
+                control.administer(&Administer { guild, change }).map_err(failed)?;
             }
             Action::Voice { channel, mute, deaf, stream, video } => {
-                control.voice(&InVoice { person, guild, channel, mute, deaf, stream, video })?;
+                control
+                    .voice(&InVoice { person, guild, channel, mute, deaf, stream, video })
+                    .map_err(failed)?;
             }
             Action::React { emoji } => {
-                control.react(React { person, guild, channel, emoji, message: None })?;
+                control.react(React { person, guild, channel, emoji, message: None }).map_err(failed)?;
             }
             Action::Advance { by } => {
-                control.advance(by)?;
+                control.advance(by).map_err(failed)?;
                 if let Some(clock) = self.clock {
                     clock.advance(by);
                 }
@@ -210,7 +250,11 @@ impl Runner<'_> {
                     self.act(step)?;
                 }
             }
-            Action::AnswerHttp { .. } | Action::SetSecret { .. } | Action::Expect { .. } => {}
+            Action::AnswerHttp { .. }
+            | Action::AnswerSocket { .. }
+            | Action::Push { .. }
+            | Action::SetSecret { .. }
+            | Action::Expect { .. } => {}
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bailey_outbound::Host;
-use bailey_outbound::fixtures::Fixture;
+use bailey_outbound::fixtures::{Fixture, SocketFixture};
 use bailey_protocol::method::secrets::{SecretName, SecretValue};
 use bailey_sim::Change;
 use serde_json::{Map, Value};
@@ -62,6 +62,10 @@ pub(crate) enum Action {
     Advance { by: Duration },
     /// Write down what another server answers from now on.
     AnswerHttp { fixture: Fixture },
+    /// Write down a server for WebSockets.
+    AnswerSocket { fixture: SocketFixture },
+    /// Have the server of an address send a frame, or (`None`) end its connections.
+    Push { url: String, frame: Option<String> },
     /// Give the plugin a secret, as whoever runs Bailey does; bound to a host, or readable by the plugin.
     SetSecret { name: SecretName, value: SecretValue, host: Option<Host> },
     /// Do all of these without waiting in between.
@@ -73,7 +77,7 @@ pub(crate) enum Action {
 impl Action {
     /// Whether it prepares what comes, and nobody does it.
     pub(crate) fn sets_the_scene(&self) -> bool {
-        matches!(self, Self::AnswerHttp { .. } | Self::SetSecret { .. })
+        matches!(self, Self::AnswerHttp { .. } | Self::AnswerSocket { .. } | Self::SetSecret { .. })
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) struct ScriptError {
 
 const STEPS: &str = "say, command, click, choose, submit, join, leave, react, voice, make_channel, rename_channel, \
                      delete_channel, make_role, rename_role, delete_role, give_role, take_role, nickname, advance, \
-                     http, secret, together or expect";
+                     http, socket, push, drop, secret, together or expect";
 
 /// Reads a script. Blank lines and lines starting with `#` are skipped.
 pub(crate) fn parse(text: &str) -> Result<Vec<Step>, ScriptError> {
@@ -183,6 +187,22 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
             serde_json::from_value(Value::Object(fixture)).map_err(|error| format!("`http`: {error}"))?;
         return Ok(Action::AnswerHttp { fixture });
     }
+    if let Some(fixture) = fields.take_object("socket")? {
+        let fixture =
+            serde_json::from_value(Value::Object(fixture)).map_err(|error| format!("`socket`: {error}"))?;
+        return Ok(Action::AnswerSocket { fixture });
+    }
+    if let Some(url) = fields.take_text("push")? {
+        let frame = match fields.0.shift_remove("frame") {
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+            None => return Err("`push` needs `frame`, a string or JSON".to_owned()),
+        };
+        return Ok(Action::Push { url, frame: Some(frame) });
+    }
+    if let Some(url) = fields.take_text("drop")? {
+        return Ok(Action::Push { url, frame: None });
+    }
     if let Some(name) = fields.take_text("secret")? {
         let wrong = |error: bailey_protocol::CallError| format!("`secret`: {error}");
         let value = fields.take_text("value")?.ok_or("`secret` needs `value`, a string")?;
@@ -203,7 +223,7 @@ fn action(line: usize, fields: &mut Fields) -> Result<Action, String> {
             };
             if steps.is_empty() || steps.iter().any(alone) {
                 return Err(
-                    "`together` needs a list of steps other than `together`, `expect`, `http` and `secret`"
+                    "`together` needs a list of steps other than `together`, `expect`, `http`, `socket` and `secret`"
                         .to_owned(),
                 );
             }

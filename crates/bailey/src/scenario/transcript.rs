@@ -1,6 +1,6 @@
 //! The transcript: one JSON object a line for everything that was done, seen, called and logged.
 
-use bailey_outbound::fixtures::Seen;
+use bailey_outbound::fixtures::{Seen, SeenFrame};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -59,6 +59,8 @@ pub(crate) enum Entry {
     },
     /// The plugin asked another server, as far as it was let.
     Request(Seen),
+    /// The plugin sent another server a frame.
+    Frame(SeenFrame),
     /// The plugin logged a line, or wrote one to its output.
     Log { plugin: String, server: String, level: String, message: String, tags: Vec<String>, extra: Value },
     /// Something went wrong with the plugin.
@@ -148,6 +150,11 @@ impl Entry {
         let Self::Request(Seen { method, url, headers, body }) = self else { return None };
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         Some(format!("{method} {url}\n{headers}\n{body}"))
+    }
+
+    /// The frame another server was sent.
+    pub(crate) fn framed(&self) -> Option<&str> {
+        if let Self::Frame(SeenFrame { text, .. }) = self { Some(text) } else { None }
     }
 
     /// The emoji the bot left.

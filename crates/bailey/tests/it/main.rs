@@ -19,6 +19,7 @@ mod incoming;
 mod interactions;
 mod kills;
 mod limits_reference;
+mod live_feed;
 mod logs;
 mod memory;
 mod metrics;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::flight::Flight;
 use super::frames_in::Inbox;
+use super::frames_out::Telling;
 use super::noise::{Noise, read_stderr};
 use super::queue::Delivery;
 use super::slots::Slots;
@@ -127,6 +128,7 @@ pub(super) struct Life {
     pub(super) installation: Arc<Installation>,
     pub(super) grants: Arc<bailey_protocol::Grants>,
     pub(super) flight: Flight,
+    telling: Telling,
     pub(super) inbox: Inbox,
     pub(super) slots: Slots,
     pub(super) noise: Arc<Noise>,
@@ -261,6 +263,7 @@ impl Life {
             installation: Arc::clone(installation),
             grants: Arc::new(installation.grants.clone()),
             flight: Flight::new(if trial.is_some() { 1 } else { limits::DELIVERY_WINDOW }),
+            telling: Telling::default(),
             inbox: Inbox::new(
                 Bucket::new(world.rates.calls_per_second, world.rates.call_burst),
                 Bucket::new(world.rates.chatter_bytes_per_second, world.rates.chatter_burst),
@@ -341,7 +344,7 @@ impl Life {
                         Ok(WriterEnd::Broken) | Err(_) => self.orphan("closed its input"),
                     }
                 }
-                () = shared.wake.notified(), if self.phase == Phase::Ready && self.flight.has_room() => {}
+                () = shared.wake.notified(), if self.phase == Phase::Ready => {}
                 () = self.place.evicted(), if self.told_idle.is_some() => self.unload("others need its memory"),
                 command = commands.recv(), if self.takes_commands() => match command {
                     Some(command) => self.obey(command),
@@ -361,8 +364,9 @@ impl Life {
         if self.phase == Phase::Ready {
             self.announce_next();
             self.send_events();
+            self.tell_news();
         }
-        if matches!(self.phase, Phase::Draining { .. }) && self.flight.len() == 0 {
+        if matches!(self.phase, Phase::Draining { .. }) && self.flight.len() == 0 && self.telling.is_empty() {
             self.close();
         }
     }

@@ -89,6 +89,8 @@ impl Life {
         self.phase == Phase::Ready
             && self.flight.len() == 0
             && self.announcements.is_empty()
+            && self.telling.is_empty()
+            && lock(&self.shared.news).is_empty()
             && self.inbox.is_empty()
             && self.waits.unanswered() == 0
             && self.installation.mode != Mode::Single

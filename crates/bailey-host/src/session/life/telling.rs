@@ -2,6 +2,7 @@
 
 use bailey_protocol::host_message::{self, Lifecycle};
 use bailey_protocol::limits;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -52,6 +53,10 @@ impl Life {
         if self.ping_answered(id) {
             return true;
         }
+        if self.telling.answered(id, &outcome) {
+            self.flight.open();
+            return true;
+        }
         if self.announcing.as_ref().is_some_and(|(own, _)| own == id) {
             self.announcing = None;
             if let Some(announcement) = self.announcements.pop_front() {
@@ -98,7 +103,13 @@ impl Life {
     // --- what it is told ----------------------------------------------------
 
     pub(super) fn send_events(&mut self) {
-        while self.phase == Phase::Ready && self.announcements.is_empty() && self.flight.has_room() {
+        // The first thing a process is given, it is given alone.
+        let may_begin = self.flight.is_open() || self.telling.is_empty();
+        while self.phase == Phase::Ready
+            && self.announcements.is_empty()
+            && may_begin
+            && self.flight.has_room()
+        {
             let Some(mut delivery) = lock(&self.shared.queue).pop() else { return };
             if too_late(&delivery, self.shared.world.clock.now()) {
                 self.shared.abandon(delivery, "it is too late to answer the interaction", Unanswered::Busy);
@@ -116,6 +127,19 @@ impl Life {
                 1 => Observation::EventDelivered { tenant, event, kind },
                 attempt => Observation::EventRedelivered { tenant, event, attempt },
             });
+        }
+    }
+
+    pub(super) fn tell_news(&mut self) {
+        while self.phase == Phase::Ready && self.announcements.is_empty() {
+            if !self.flight.is_open() && (self.flight.len() > 0 || !self.telling.is_empty()) {
+                return;
+            }
+            let Some(news) = lock(&self.shared.news).pop() else { return };
+            let (event, grants) = (news.event.clone(), Arc::clone(&self.grants));
+            let id = self.telling.begin(news);
+            self.write(host_message::socket(&id, &event, &grants, &self.installation.version));
+            self.last_active = Instant::now();
         }
     }
 
