@@ -2,5 +2,6 @@
 
 mod fetch;
 mod fixtures;
+mod sockets;
 mod ssrf;
 mod support;

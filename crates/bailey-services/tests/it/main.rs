@@ -25,3 +25,4 @@ mod sql_siege;
 mod sql_stories;
 mod sql_values;
 mod support;
+mod websocket;
