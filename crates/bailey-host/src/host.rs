@@ -174,6 +174,13 @@ impl Host {
         self.inner.world.quiet.reached().await;
     }
 
+    /// Begins to tell plugins the time. Before, they could not act on it: nothing is known of their servers.
+    pub fn begin_to_tell_time(&self) {
+        if let Some(timekeeper) = &self.inner.timekeeper {
+            timekeeper.begin();
+        }
+    }
+
     /// Tells a plugin on a server news of a connection, starting it if need be, and waits for its handler.
     ///
     /// # Errors

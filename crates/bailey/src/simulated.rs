@@ -97,6 +97,7 @@ impl Simulated {
         stack.connect();
         let simulated = Self { simulator, stack, guilds };
         simulated.connected().await?;
+        simulated.stack.wake();
         Ok(simulated)
     }
 

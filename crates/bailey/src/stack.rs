@@ -203,6 +203,13 @@ impl Stack {
         self.clock.now()
     }
 
+    /// Lets plugins act by themselves: tells them the time, makes their connections. For when Discord has told of their
+    /// servers.
+    pub(crate) fn wake(&self) {
+        self.host.begin_to_tell_time();
+        self.services.websockets.begin();
+    }
+
     /// What plugins may call.
     pub(crate) fn services(&self) -> &Services {
         &self.services

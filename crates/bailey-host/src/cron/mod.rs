@@ -86,6 +86,8 @@ pub(crate) struct Timekeeper {
     timings: CronTimings,
     state: Mutex<State>,
     changed: Notify,
+    /// Plugins can act: until then nothing is told.
+    begun: watch::Sender<bool>,
     /// The minute that was worked off last.
     done: watch::Sender<Timestamp>,
     quiet: Quiet,
@@ -106,7 +108,16 @@ impl Timekeeper {
         quiet: Quiet,
     ) -> Self {
         let done = watch::Sender::new(minute_of(clock.now()));
-        Self { clock, claims, timings, state: Mutex::default(), changed: Notify::new(), done, quiet }
+        Self {
+            clock,
+            claims,
+            timings,
+            state: Mutex::default(),
+            changed: Notify::new(),
+            begun: watch::Sender::new(false),
+            done,
+            quiet,
+        }
     }
 
     /// Sets the schedules of an installation, at most as many as it may have.
@@ -123,6 +134,11 @@ impl Timekeeper {
         self.changed.notify_one();
     }
 
+    /// Begins to tell the time.
+    pub(crate) fn begin(&self) {
+        self.begun.send_replace(true);
+    }
+
     /// Completes when every minute up to that of `until` was worked off.
     pub(crate) async fn worked_off(&self, until: Timestamp) {
         let minute = minute_of(until);
@@ -132,6 +148,11 @@ impl Timekeeper {
 
     /// Works off minute after minute. `tell` hands an event to an installation.
     pub(crate) async fn run(&self, closing: CancellationToken, tell: impl Fn(&Tenant, Event)) {
+        let mut begun = self.begun.subscribe();
+        tokio::select! {
+            _its_sender_is_here = begun.wait_for(|begun| *begun) => {}
+            () = closing.cancelled() => return,
+        }
         let mut done = *self.done.borrow();
         loop {
             tokio::select! {
@@ -349,6 +370,7 @@ mod tests {
             let keeper =
                 Arc::new(Timekeeper::new(Arc::new(clock.clone()), claims, timings, Quiet::default()));
             let (told, closing) = (Arc::<Mutex<Vec<String>>>::default(), CancellationToken::new());
+            keeper.begin();
             let (running, noted, stop) = (Arc::clone(&keeper), Arc::clone(&told), closing.clone());
             TaskTracker::new().spawn(async move {
                 let tell = |_: &Tenant, event: Event| noted.lock().unwrap().push(event.id.to_string());

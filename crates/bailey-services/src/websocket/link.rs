@@ -67,6 +67,11 @@ impl Link {
         // What is broken is told once, however often it is tried again.
         let mut told = false;
         let end = self.end.clone();
+        let mut begun = self.shared.begun.subscribe();
+        tokio::select! {
+            _its_sender_is_here = begun.wait_for(|begun| *begun) => {}
+            () = end.cancelled() => return self.outbox.end(),
+        }
         loop {
             let mut making = Some(first.take().unwrap_or_else(|| self.shared.under_way.hold()));
             self.due.store(i64::MAX, Ordering::Release);

@@ -59,6 +59,8 @@ struct Shared {
     kept: Mutex<Kept>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Plugins can act: until then no connection is made.
+    begun: watch::Sender<bool>,
     /// Connections that are being made at this moment, and news that are not told yet.
     under_way: UnderWay,
 }
@@ -124,6 +126,7 @@ impl Websockets {
             kept: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            begun: watch::Sender::new(false),
             under_way: UnderWay(Arc::new(watch::Sender::new(0))),
         };
         Self { shared: Arc::new(shared) }
@@ -132,6 +135,11 @@ impl Websockets {
     /// Says where news go. Once; without it they are lost.
     pub fn attach(&self, sink: Arc<dyn SocketSink>) {
         let _is_set_once = self.shared.sink.set(sink);
+    }
+
+    /// Makes connections from now on. Before, plugins could not act on what comes: nothing is known of their servers.
+    pub fn begin(&self) {
+        self.shared.begun.send_replace(true);
     }
 
     /// `ws.ensure`: the connection of this name, made if there is none, made anew if it is to be another.

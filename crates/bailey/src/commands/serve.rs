@@ -12,6 +12,7 @@ use bailey_host::{HostTimings, Observer};
 use bailey_protocol::limits;
 use bailey_sandbox::Sandbox;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use self::installed::Installed;
 use crate::cli::Serve;
@@ -28,6 +29,8 @@ use crate::terminal::Interruption;
 use crate::trace::Trace;
 use crate::walls::Walls;
 
+/// How long plugins wait to act by themselves while Discord tells of their servers.
+const SERVERS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long Discord may take to let the bot in before that is said aloud.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two tries to put plugins on a server, where the database did not let them.
@@ -115,6 +118,9 @@ async fn serve(stack: &Stack, installed: &mut Installed) -> Result<(), CommandEr
         tracing::warn!("Discord has not let the bot in yet; trying on. /readyz tells when it has");
     }
     let mut announced = false;
+    // When plugins act by themselves although Discord has not told of all their servers: it may have none of them.
+    let mut awake_at = None;
+    let mut awake = false;
     loop {
         let state = gateway.borrow_and_update().state.clone();
         let mut arrived = true;
@@ -125,14 +131,24 @@ async fn serve(stack: &Stack, installed: &mut Installed) -> Result<(), CommandEr
                 if !std::mem::replace(&mut announced, true) {
                     terminal::say(&installed.summary());
                 }
+                awake_at.get_or_insert_with(|| Instant::now() + SERVERS_PATIENCE);
             }
             GatewayState::Connecting | GatewayState::Resuming => {}
+        }
+        let is_time = |at: Instant| at <= Instant::now() || installed.are_known(stack);
+        if !awake && awake_at.is_some_and(is_time) {
+            awake = true;
+            stack.wake();
         }
         if !arrived {
             tokio::time::sleep(ARRIVE_AGAIN).await; // not at once with each event that comes
             continue;
         }
-        if gateway.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = gateway.changed() => changed,
+            () = sleep_until(awake_at.unwrap_or_else(Instant::now)), if !awake && awake_at.is_some() => Ok(()),
+        };
+        if changed.is_err() {
             return Err(CommandError::failed("the connection to Discord has ended; hint: start again"));
         }
     }

@@ -26,6 +26,7 @@ mod metrics;
 mod operations;
 mod outside;
 mod resume;
+mod secrets;
 mod serve;
 mod storage_tour;
 mod support;

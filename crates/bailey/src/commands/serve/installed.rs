@@ -157,6 +157,12 @@ impl Installed {
         Ok(())
     }
 
+    /// Whether Discord has told of every server something is installed on.
+    pub(super) fn are_known(&self, stack: &Stack) -> bool {
+        let known: BTreeSet<GuildId> = stack.guilds().into_iter().collect();
+        self.alive.keys().all(|guild| known.contains(guild))
+    }
+
     /// What runs, in a sentence or two.
     pub(super) fn summary(&self) -> String {
         let mut plugins = BTreeSet::new();
