@@ -4,7 +4,7 @@
 #                (DEMO_ONCE=1 make demo: stop after the conversation; exit code 0 if all answers came)
 #   make test    install what is missing and run the whole test suite
 #   make soak    1000 plugins that come and go, and 500 deaths at random: of Bailey, plugins, PostgreSQL
-#                (BAILEY_KILL_SEED=... plays a run again)
+#                (BAILEY_KILL_SEED=... plays a run again); ten minutes of 1000 connections to other servers
 #   make check   formatting, lints, dependency rules
 #   make fuzz    inputs nobody thought of, SECONDS=60 for each fuzz target
 #   make bench   ratios to a floor or a peer, measured in one run; ROWS="kv.put kv.get" for some of them
@@ -37,6 +37,8 @@ test:
 soak:
 	@scripts/setup.sh test
 	BAILEY_CYCLES=$${BAILEY_CYCLES:-1000} $(CARGO) test --locked -p bailey-sandbox --test it cycles::
+	BAILEY_OUTBOUND_SECONDS=$${BAILEY_OUTBOUND_SECONDS:-600} BAILEY_OUTBOUND_SOCKETS=1000 BAILEY_OUTBOUND_REQUESTS=200 \
+		$(CARGO) test --locked -p bailey-services --test it outbound_soak -- --nocapture
 	BAILEY_KILL_ROUNDS=$${BAILEY_KILL_ROUNDS:-500} $(CARGO) test --locked -p bailey --test it kills:: -- --nocapture
 
 check:

@@ -1,6 +1,7 @@
 //! Every number a plugin or its author can hit on the wire, once. Where each comes from is said
 //! beside it: the SDKs and Discord fix some, the others are Bailey's choice.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Keys one tenant may keep. Published by the SDKs.
@@ -34,8 +35,8 @@ pub const SECRET_VALUE_CHARACTERS: usize = 4096;
 pub const SECRETS: u32 = 100;
 /// Characters of a secret from which on it is found and blotted out in what comes back and in logs; shorter ones would blot out half of every text. Bailey's choice.
 pub const SECRET_BLOTTED_CHARACTERS: usize = 6;
-/// `proxy.request` calls one plugin on one server may make in a minute: so many at once, and then one every two seconds. From the SDKs' platform.
-pub const PROXY_REQUESTS_PER_MINUTE: u32 = 30;
+/// `proxy.request` calls one plugin on one server may make in a minute: so many at once, and then one every two seconds. From the SDKs' platform; the operator may change it.
+pub const PROXY_REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// Hosts an administrator may add for one plugin on one server. Bailey's choice.
 pub const ALLOWED_HOSTS: u32 = 50;
 

@@ -5,11 +5,12 @@
 //! process, no session and none of the platform's own tables. Start at [`Services`], then read
 //! [`kv`] as the pattern of the others.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bailey_discord::{Directory, Rest};
 use bailey_outbound::{NameServers, Network, Outbound, OutboundConfig, Trust};
-use bailey_protocol::Clock;
+use bailey_protocol::{Clock, limits};
 use tokio_util::sync::CancellationToken;
 
 pub mod audit;
@@ -51,6 +52,8 @@ pub struct ServicesOptions {
     pub outbound: Outbound,
     /// Whether plugins may prove who they are by values they hold themselves.
     pub own_authorization: OwnAuthorization,
+    /// How often a minute each plugin may ask other servers, on each server.
+    pub proxy_requests_per_minute: NonZeroU32,
     /// What secrets are sealed with.
     pub keys: Keys,
 }
@@ -71,6 +74,7 @@ impl ServicesOptions {
                 network: Network::Fixtures(Arc::default()),
             })?,
             own_authorization: OwnAuthorization::default(),
+            proxy_requests_per_minute: limits::PROXY_REQUESTS_PER_MINUTE,
             keys: Keys::of_this_run(),
         })
     }
@@ -125,7 +129,13 @@ impl Services {
             database.clone(),
             Arc::clone(&clock),
         );
-        let http = Http::new(options.outbound, hosts.clone(), secrets.clone(), options.own_authorization);
+        let http = Http::new(
+            options.outbound,
+            hosts.clone(),
+            secrets.clone(),
+            options.own_authorization,
+            options.proxy_requests_per_minute,
+        );
         Self {
             websockets,
             secrets,

@@ -3,6 +3,7 @@
 mod operator;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use bailey_outbound::Permit;
 use bailey_protocol::method::sql::SqlIsolation;
-use bailey_protocol::{PluginId, Timestamp};
+use bailey_protocol::{PluginId, Timestamp, limits};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::operator::{
@@ -294,6 +295,9 @@ pub(crate) struct OutwardOptions {
     /// Certificate authorities to believe besides this machine's, in PEM
     #[arg(long, env = "BAILEY_CERTIFICATES", value_name = "FILE")]
     pub(crate) certificates: Option<PathBuf>,
+    /// How often a minute each plugin may ask other servers, on each server, and how often at once
+    #[arg(long, env = "BAILEY_PROXY_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value_t = limits::PROXY_REQUESTS_PER_MINUTE)]
+    pub(crate) proxy_requests_per_minute: NonZeroU32,
     /// Leave out the Authorization header plugins write themselves: credentials are secrets, or nothing
     #[arg(long, env = "BAILEY_STRIP_AUTHORIZATION")]
     pub(crate) strip_authorization: bool,

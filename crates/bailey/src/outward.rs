@@ -23,6 +23,7 @@ pub(crate) fn services(
             true => OwnAuthorization::LeftOut,
             false => OwnAuthorization::Sent,
         },
+        proxy_requests_per_minute: options.proxy_requests_per_minute,
         keys: keys(&options.keys, data)?,
     })
 }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::table::Table;
+pub use self::table::Table;
 use crate::quiet::Quiet;
 
 const MINUTE: Duration = Duration::from_secs(60);

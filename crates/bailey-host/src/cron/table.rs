@@ -8,7 +8,7 @@ use super::Due;
 
 /// The schedules of all installations.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub struct Table {
     tenants: HashMap<Tenant, Vec<Schedule>>,
     /// By schedule, made anew when something changed.
     by_spec: Option<Vec<Group>>,
@@ -23,7 +23,7 @@ struct Group {
 
 impl Table {
     /// Sets the schedules of an installation; none takes it out.
-    pub(super) fn set(&mut self, tenant: Tenant, schedules: Vec<Schedule>) {
+    pub fn set(&mut self, tenant: Tenant, schedules: Vec<Schedule>) {
         let changed = match schedules.is_empty() {
             true => self.tenants.remove(&tenant).is_some(),
             false => self.tenants.insert(tenant, schedules.clone()) != Some(schedules),
@@ -34,12 +34,12 @@ impl Table {
     }
 
     /// The schedules of an installation.
-    pub(super) fn of(&self, tenant: &Tenant) -> &[Schedule] {
+    pub fn of(&self, tenant: &Tenant) -> &[Schedule] {
         self.tenants.get(tenant).map_or(&[], Vec::as_slice)
     }
 
     /// Who is due in a minute.
-    pub(super) fn due(&mut self, minute: Timestamp) -> Vec<Due> {
+    pub fn due(&mut self, minute: Timestamp) -> Vec<Due> {
         let groups = self.by_spec.get_or_insert_with(|| group(&self.tenants));
         let due = groups.iter().filter(|group| group.spec.is_due(minute));
         due.flat_map(|group| group.members.iter().cloned()).collect()

@@ -47,14 +47,14 @@ struct Pace {
 }
 
 impl Http {
-    /// The service on its way out.
+    /// The service on its way out; each plugin may ask `per_minute` times a minute on each server.
     pub fn new(
         outbound: Outbound,
         hosts: AllowedHosts,
         secrets: Secrets,
         own_authorization: OwnAuthorization,
+        per_minute: NonZeroU32,
     ) -> Self {
-        let per_minute = NonZeroU32::new(limits::PROXY_REQUESTS_PER_MINUTE).unwrap_or(NonZeroU32::MIN);
         let clock = DefaultClock::default();
         let pace = Pace {
             limiter: RateLimiter::new(

@@ -38,7 +38,13 @@ impl Door {
         let clock = Arc::new(scratch.clock.clone());
         let secrets = Secrets::new(scratch.database.clone(), Keys::of_this_run(), Arc::clone(&clock) as _);
         let hosts = AllowedHosts::new(scratch.database.clone(), outbound.clone(), clock);
-        let http = Http::new(outbound, hosts.clone(), secrets.clone(), own_authorization);
+        let http = Http::new(
+            outbound,
+            hosts.clone(),
+            secrets.clone(),
+            own_authorization,
+            limits::PROXY_REQUESTS_PER_MINUTE,
+        );
         Self { http, hosts, secrets, fixtures, scratch }
     }
 
@@ -109,7 +115,7 @@ async fn a_plugin_on_a_server_asks_thirty_times_a_minute() {
     door.answers(json!({"url": "https://api.example.com/*"}));
     let (one, two) = (tenant("demo", 1), tenant("demo", 2));
     let request = json!({"url": "https://api.example.com/"});
-    for _ in 0..limits::PROXY_REQUESTS_PER_MINUTE {
+    for _ in 0..limits::PROXY_REQUESTS_PER_MINUTE.get() {
         door.ask(&one, request.clone()).await.unwrap();
     }
     let error = door.ask(&one, request.clone()).await.unwrap_err().to_object();

@@ -14,6 +14,7 @@ mod kv_recount;
 mod log_reader;
 mod logs;
 mod metrics;
+mod outbound_soak;
 mod secrets;
 mod simulated;
 mod sql;

@@ -59,6 +59,11 @@ fn rows(source: &str) -> Vec<String> {
 /// A constant's expression as a person reads it.
 fn readable(value: &str) -> String {
     let inner = |prefix: &str| value.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(')'));
+    if let Some(number) =
+        value.strip_prefix("NonZeroU32::new(").and_then(|rest| rest.strip_suffix(").unwrap()"))
+    {
+        return product(number);
+    }
     match (inner("Duration::from_secs("), inner("Duration::from_millis(")) {
         (Some(seconds), _) => format!("{} s", product(seconds)),
         (_, Some(milliseconds)) => format!("{} ms", product(milliseconds)),
