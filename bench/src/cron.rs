@@ -101,7 +101,8 @@ async fn claim(bench: &Bench, table: &mut Table) -> Result<(), BenchError> {
         store.install(&install, NINE).await.map_err(failed)?;
         keys.push(CronKey { tenant, schedule: "s0".to_owned() });
     }
-    let (client, connection) = urls.platform.connect(tokio_postgres::NoTls).await?;
+    let broken = |error: tokio_postgres::Error| BenchError::part("database")(error.into());
+    let (client, connection) = urls.platform.connect(tokio_postgres::NoTls).await.map_err(broken)?;
     let mut driving = tokio::task::JoinSet::new();
     driving.spawn(connection);
     client
@@ -109,10 +110,11 @@ async fn claim(bench: &Bench, table: &mut Table) -> Result<(), BenchError> {
             "CREATE TABLE IF NOT EXISTS bench_cron.floor (plugin text COLLATE \"C\", guild bigint, schedule text COLLATE \"C\", \
              minute bigint, PRIMARY KEY (plugin, guild, schedule, minute))",
         )
-        .await?;
+        .await
+        .map_err(broken)?;
     const FLOOR: &str =
         "INSERT INTO bench_cron.floor SELECT w.*, $4 FROM unnest($1::text[], $2::bigint[], $3::text[]) AS w";
-    let statement = client.prepare(FLOOR).await?;
+    let statement = client.prepare(FLOOR).await.map_err(broken)?;
     let plugins = vec!["bench"; TOGETHER];
     let guilds: Vec<i64> = (0..TOGETHER as i64).collect();
     let names = vec!["s0"; TOGETHER];
@@ -120,14 +122,14 @@ async fn claim(bench: &Bench, table: &mut Table) -> Result<(), BenchError> {
     for round in 1..=10 * bench.sizes.rounds(ROUNDS) as i64 {
         let minute = Timestamp(NINE.0 + round * 60_000);
         let began = Instant::now();
-        client.execute(&statement, &[&plugins, &guilds, &names, &round]).await?;
+        client.execute(&statement, &[&plugins, &guilds, &names, &round]).await.map_err(broken)?;
         floor.push(began.elapsed().as_secs_f64() * 1e3);
         let began = Instant::now();
         let claimed = store.claim_cron(minute, &keys).await.map_err(failed)?;
         ours.push(began.elapsed().as_secs_f64() * 1e3);
         assert_eq!(claimed.len(), TOGETHER);
     }
-    client.batch_execute("DROP TABLE bench_cron.floor").await?;
+    client.batch_execute("DROP TABLE bench_cron.floor").await.map_err(broken)?;
     store.close();
     table.row(ROW_CLAIM, median(&mut ours), median(&mut floor), Target::AtMost(3.0));
     Ok(())

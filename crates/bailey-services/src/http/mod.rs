@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bailey_outbound::{Answer, FetchError, NameError, Network, Outbound, Request, RequestError};
 use bailey_protocol::capability::{ProxyHttp, StorageSecrets};
 use bailey_protocol::method::proxy::{ProxyAnswer, ProxyRequest};
-use bailey_protocol::{CallError, Grant, Tenant, limits};
+use bailey_protocol::{CallError, Grant, Tenant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use governor::clock::{Clock as _, DefaultClock};
