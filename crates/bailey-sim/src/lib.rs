@@ -33,6 +33,7 @@ pub use control::{
 pub use error::{ControlError, SimError};
 pub use rest::faults::{Fault, FaultRule};
 pub use rest::log::Entry as RequestEntry;
+pub use state::dispatch_faults::{DispatchFault, DispatchFaultRule};
 pub use state::feed::{Observed, SeenField, SeenFile, SeenMessage, Sight};
 pub use state::sessions::SessionView;
 pub use world::World;

@@ -88,6 +88,20 @@ fn operations() -> Router<Arc<Shared>> {
             }),
         )
         .route(
+            "/dispatch_fault",
+            post(|sim: Sim, body: Bytes| {
+                run(sim, body, |control, rule| control.dispatch_fault(rule).map(|()| json!({"ok": true})))
+            }),
+        )
+        .route(
+            "/clock_skew",
+            post(|sim: Sim, body: Bytes| {
+                run(sim, body, |control, skew: Skew| {
+                    control.clock_skew(skew.seconds).map(|()| json!({"ok": true}))
+                })
+            }),
+        )
+        .route(
             "/clear_faults",
             post(|sim: Sim, body: Bytes| {
                 run(sim, body, |control, _: Nothing| {
@@ -128,6 +142,12 @@ impl Seconds {
     fn duration(&self) -> Duration {
         Duration::try_from_secs_f64(self.seconds).unwrap_or(Duration::ZERO)
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skew {
+    seconds: i64,
 }
 
 #[derive(Deserialize)]
@@ -248,7 +268,7 @@ async fn overview(sim: Sim) -> Response {
         })
         .collect();
     let body = json!({
-        "now_ms": state.clock.now_ms(), "manual_clock": state.clock.is_manual(), "bot": state.application.name,
+        "now_ms": state.clock.steady_ms(), "manual_clock": state.clock.is_manual(), "bot": state.application.name,
         "guilds": guilds, "sessions": sessions, "requests": requests,
     });
     Json(body).into_response()

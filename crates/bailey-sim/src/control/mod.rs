@@ -21,8 +21,12 @@ use crate::rest::faults::FaultRule;
 use crate::rest::log::Entry;
 use crate::shared::{Shared, lock};
 use crate::state::State;
+use crate::state::dispatch_faults::{DispatchFaultRule, EVENTS};
 use crate::state::feed::{Observed, SeenMessage};
-use crate::state::sessions::{SessionView, Signal};
+use crate::state::sessions::{Session, SessionView, Signal};
+
+/// The most that Discord's clock is wrong, a day.
+const MOST_SKEW_SECONDS: u64 = 86_400;
 
 /// Acts on one simulator; cheap to clone. People, servers, channels and roles are named by name or id. Where the
 /// person is left out it is alice (or else the first person), the server the first one, the channel its first text
@@ -230,7 +234,7 @@ impl Control {
 
     /// The simulated time in Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
-        self.shared.clock.now_ms()
+        self.shared.clock.steady_ms()
     }
 
     /// Sends interactions to this address from now on instead of the gateway, or to the gateway again (`None`). The
@@ -285,9 +289,41 @@ impl Control {
         Err(ControlError::new("100 fault rules are waiting already", "clear them first"))
     }
 
-    /// Forgets every fault that has not happened yet.
+    /// Orders a fault for coming dispatches of the gateway.
+    ///
+    /// # Errors
+    /// When the event is none the simulator dispatches, or 100 rules are waiting already.
+    pub fn dispatch_fault(&self, rule: DispatchFaultRule) -> Result<(), ControlError> {
+        if let Some(event) = rule.event.as_deref().filter(|event| !EVENTS.contains(event)) {
+            let known = format!("there are: {}", EVENTS.join(", "));
+            return Err(ControlError::new(format!("no event is called `{event}`"), known));
+        }
+        if self.shared.state().dispatch_faults.add(rule) {
+            return Ok(());
+        }
+        Err(ControlError::new("100 dispatch fault rules are waiting already", "clear them first"))
+    }
+
+    /// Forgets every fault that has not happened yet, for requests and for dispatches; what is held back is sent.
     pub fn clear_faults(&self) {
         lock(&self.shared.faults).clear();
+        let mut state = self.shared.state();
+        state.dispatch_faults.clear();
+        state.sessions.by_id.values_mut().for_each(Session::release);
+    }
+
+    /// Lets Discord's clock run ahead by so many seconds, or behind (less than 0): ids, times in payloads, signatures,
+    /// the `Date` header and the ends of rate limits. How long things last does not change. 0: it is right again.
+    ///
+    /// # Errors
+    /// When it is more than a day.
+    pub fn clock_skew(&self, seconds: i64) -> Result<(), ControlError> {
+        if seconds.unsigned_abs() > MOST_SKEW_SECONDS {
+            let hint = format!("give -{MOST_SKEW_SECONDS} to {MOST_SKEW_SECONDS} seconds");
+            return Err(ControlError::new(format!("{seconds} seconds is more than a clock is wrong"), hint));
+        }
+        self.shared.state().set_skew(seconds * 1000);
+        Ok(())
     }
 
     /// Answers everything but interaction endpoints with a global 429 for a while of real time, at most ten minutes.

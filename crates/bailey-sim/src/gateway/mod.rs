@@ -383,8 +383,11 @@ impl Connection {
             }
             payloads.push(chunk);
         }
+        let state = &mut *state;
         if let Some(session) = state.sessions.by_id.get_mut(session_id) {
-            payloads.iter().for_each(|chunk| session.push("GUILD_MEMBERS_CHUNK", chunk));
+            for chunk in &payloads {
+                session.push("GUILD_MEMBERS_CHUNK", chunk, state.dispatch_faults.take("GUILD_MEMBERS_CHUNK"));
+            }
         }
         Ok(())
     }

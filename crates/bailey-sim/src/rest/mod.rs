@@ -28,7 +28,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::clock::Snowflake;
+use crate::clock::{Snowflake, http_date};
 use crate::error::ApiError;
 use crate::shared::{Shared, lock};
 use faults::Fault;
@@ -160,8 +160,13 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
     };
     // By its absence clients tell that something else than Discord answered, and give up.
     response.headers_mut().insert(header::VIA, HeaderValue::from_static("1.1 google"));
+    if let Some(date) = http_date(shared.clock.discord_wall_ms())
+        && let Ok(date) = HeaderValue::from_str(&date)
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
     lock(&shared.log).push(log::Entry {
-        at_ms: shared.clock.now_ms(),
+        at_ms: shared.clock.steady_ms(),
         method: method.to_string(),
         path: log::without_token(&path),
         status: response.status().as_u16(),
@@ -204,7 +209,7 @@ async fn guarded(
         take_in(request).await;
         return ApiError::unauthorized().into_response();
     }
-    let outcome = lock(&shared.limits).take(method, path, by_token);
+    let outcome = lock(&shared.limits).take(method, path, by_token, shared.clock.discord_wall_ms());
     let headers = match outcome {
         Ok(headers) => headers,
         Err(refusal) => {

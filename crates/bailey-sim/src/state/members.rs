@@ -47,7 +47,7 @@ impl State {
             strip: false,
         });
         let sight = Sight::MemberJoined { guild: guild_name, person: self.name_of(person) };
-        self.feed.push(now, sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         true
     }
 
@@ -69,7 +69,7 @@ impl State {
             strip: false,
         });
         let sight = Sight::MemberLeft { guild: guild_name, person: self.name_of(person) };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         true
     }
 }

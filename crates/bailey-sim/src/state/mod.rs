@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod channels;
 pub(crate) mod commands;
+pub(crate) mod dispatch_faults;
 pub(crate) mod feed;
 pub(crate) mod interactions;
 pub(crate) mod members;
@@ -33,6 +34,7 @@ use crate::error::ApiError;
 use crate::world::World;
 use audit::AuditLog;
 use commands::CommandBook;
+use dispatch_faults::DispatchFaults;
 use feed::Feed;
 use interactions::Interactions;
 use model::{Application, Channel, Guild, Member, Role, User};
@@ -56,6 +58,7 @@ pub(crate) struct State {
     pub(crate) commands: CommandBook,
     pub(crate) interactions: Interactions,
     pub(crate) sessions: Sessions,
+    pub(crate) dispatch_faults: DispatchFaults,
     pub(crate) feed: Feed,
     nonces: VecDeque<(String, Snowflake, Snowflake)>,
     files: FileStore,
@@ -88,6 +91,7 @@ impl State {
             commands: CommandBook::default(),
             interactions: Interactions::default(),
             sessions: Sessions::default(),
+            dispatch_faults: DispatchFaults::default(),
             feed: Feed::new(feed_changed),
             nonces: VecDeque::new(),
             files: FileStore::default(),
@@ -156,6 +160,12 @@ impl State {
 
     pub(crate) fn new_id(&mut self) -> Snowflake {
         self.ids.next(self.clock.now_ms())
+    }
+
+    /// Lets Discord's clock run ahead of ours by so much, or behind.
+    pub(crate) fn set_skew(&mut self, skew_ms: i64) {
+        self.clock.set_skew(skew_ms);
+        self.ids.clock_was_set();
     }
 
     /// `bytes` random bytes in hexadecimal, from the seed.

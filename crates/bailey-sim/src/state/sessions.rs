@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::State;
+use super::dispatch_faults::DispatchFault;
 use super::model::intent;
 use crate::clock::Snowflake;
 
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) sequence: u64,
     pub(crate) acknowledged: u64,
     pub(crate) ring: VecDeque<(u64, Arc<str>)>,
+    /// A dispatch that waits for the next one to go first.
+    held: Option<(String, Value)>,
     /// The connection that carries it now.
     pub(crate) connection: Option<u64>,
     pub(crate) wake: Arc<Notify>,
@@ -89,14 +92,43 @@ pub(crate) struct Dispatch {
 }
 
 impl Session {
-    pub(crate) fn push(&mut self, event: &str, data: &Value) {
+    /// Tells the session something, or does with it what was ordered.
+    pub(crate) fn push(&mut self, event: &str, data: &Value, fault: Option<DispatchFault>) {
+        match fault {
+            Some(DispatchFault::Drop) => return,
+            Some(DispatchFault::Reorder) if self.held.is_none() => {
+                self.held = Some((event.to_owned(), data.clone()));
+                return;
+            }
+            _ => {}
+        }
+        let text = self.append(event, data);
+        if fault == Some(DispatchFault::Duplicate) {
+            self.keep(text);
+        }
+        self.release();
+    }
+
+    fn append(&mut self, event: &str, data: &Value) -> Arc<str> {
         self.sequence += 1;
-        let text = json!({"t": event, "s": self.sequence, "op": 0, "d": data}).to_string();
+        let text: Arc<str> = json!({"t": event, "s": self.sequence, "op": 0, "d": data}).to_string().into();
+        self.keep(Arc::clone(&text));
+        text
+    }
+
+    fn keep(&mut self, text: Arc<str>) {
         if self.ring.len() == RING {
             self.ring.pop_front();
         }
-        self.ring.push_back((self.sequence, text.into()));
+        self.ring.push_back((self.sequence, text));
         self.wake.notify_one();
+    }
+
+    /// Sends what was held back.
+    pub(crate) fn release(&mut self) {
+        if let Some((event, data)) = self.held.take() {
+            self.append(&event, &data);
+        }
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {
@@ -141,16 +173,19 @@ impl State {
             sequence: 0,
             acknowledged: 0,
             ring: VecDeque::new(),
+            held: None,
             connection: Some(connection),
             wake: Arc::clone(&wake),
             signals: VecDeque::new(),
         };
         let guilds: Vec<Snowflake> =
             self.bot_guilds().map(|guild| guild.id).filter(|guild| session.carries(Some(*guild))).collect();
-        session.push("READY", &self.render_ready(&session, &guilds));
+        let fault = self.dispatch_faults.take("READY");
+        session.push("READY", &self.render_ready(&session, &guilds), fault);
         if intents & intent::GUILDS != 0 {
             for guild in guilds.iter().filter_map(|guild| self.guilds.get(guild)) {
-                session.push("GUILD_CREATE", &self.render_guild_create(guild, intents));
+                let fault = self.dispatch_faults.take("GUILD_CREATE");
+                session.push("GUILD_CREATE", &self.render_guild_create(guild, intents), fault);
             }
         }
         self.sessions.by_id.insert(id.clone(), session);
@@ -169,7 +204,7 @@ impl State {
         session.wake = Arc::new(Notify::new());
         session.connection = Some(connection);
         session.acknowledged = session.acknowledged.max(sequence);
-        session.push("RESUMED", &json!({"_trace": ["simulator"]}));
+        session.push("RESUMED", &json!({"_trace": ["simulator"]}), self.dispatch_faults.take("RESUMED"));
         Some(Arc::clone(&session.wake))
     }
 
@@ -188,16 +223,19 @@ impl State {
 
     /// Tells every session that may know.
     pub(crate) fn dispatch(&mut self, dispatch: &Dispatch) {
-        for session in self.sessions.by_id.values_mut() {
-            if !session.carries(dispatch.guild)
-                || (dispatch.intents != 0 && session.intents & dispatch.intents == 0)
-            {
-                continue;
-            }
+        let told = |session: &&mut Session| {
+            session.carries(dispatch.guild)
+                && (dispatch.intents == 0 || session.intents & dispatch.intents != 0)
+        };
+        // What nobody is told uses up no fault, nor does what changes places with a dispatch held back.
+        let mut listeners = self.sessions.by_id.values_mut().filter(told).peekable();
+        let swapping = listeners.peek().is_none_or(|session| session.held.is_some());
+        let fault = if swapping { None } else { self.dispatch_faults.take(dispatch.event) };
+        for session in listeners {
             if dispatch.strip && session.intents & intent::MESSAGE_CONTENT == 0 {
-                session.push(dispatch.event, &without_content(&dispatch.data));
+                session.push(dispatch.event, &without_content(&dispatch.data), fault);
             } else {
-                session.push(dispatch.event, &dispatch.data);
+                session.push(dispatch.event, &dispatch.data, fault);
             }
         }
     }

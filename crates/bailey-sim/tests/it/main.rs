@@ -5,6 +5,7 @@ mod clients;
 mod commands;
 mod control;
 mod determinism;
+mod dispatch_faults;
 mod endpoint;
 mod gateway;
 mod interactions;
