@@ -23,7 +23,7 @@ use axum::extract::{DefaultBodyLimit, Path, Request, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -61,6 +61,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
             "/applications/{application}/guilds/{guild}/commands",
             get(applications::guild_list).put(applications::guild_overwrite).post(applications::guild_create),
         )
+        .route("/applications/{application}/guilds/{guild}/commands/permissions", any(known::unanswered))
         .route(
             "/applications/{application}/guilds/{guild}/commands/{command}",
             get(applications::guild_one).delete(applications::guild_delete),

@@ -11,6 +11,7 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod openapi;
 mod rest;
 mod structure;
 mod support;
