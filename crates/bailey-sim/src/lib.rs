@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod gateway;
 mod payload;
+mod recording;
 mod rest;
 mod shared;
 mod state;
@@ -27,10 +28,13 @@ use tokio_util::task::TaskTracker;
 
 pub use clock::{ClockMode, Snowflake};
 pub use control::administer::{Administer, Change, InVoice};
+pub use control::recordings::Repeated;
 pub use control::{
     Attachment, Choose, Click, CommandUse, Control, Membership, React, Receipt, Say, SequenceView, Submit,
 };
 pub use error::{ControlError, SimError};
+pub use recording::replay::Replay;
+pub use recording::{Record, Recording, RecordingError};
 pub use rest::faults::{Fault, FaultRule};
 pub use rest::log::Entry as RequestEntry;
 pub use state::dispatch_faults::{DispatchFault, DispatchFaultRule};

@@ -6,13 +6,15 @@ pub(crate) mod administer;
 mod components;
 mod find;
 pub(crate) mod http;
+mod operations;
 mod options;
+pub(crate) mod recordings;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Snowflake;
@@ -37,7 +39,7 @@ pub struct Control {
 }
 
 /// A message to send as a person.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Say {
     /// Who speaks.
@@ -56,7 +58,7 @@ pub struct Say {
 }
 
 /// A file a person sends.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attachment {
     /// File name.
@@ -70,7 +72,7 @@ pub struct Attachment {
 }
 
 /// A registered command to use.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommandUse {
     /// Who uses it.
@@ -91,7 +93,7 @@ pub struct CommandUse {
 }
 
 /// A button to press.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Click {
     /// Who presses it.
@@ -108,7 +110,7 @@ pub struct Click {
 }
 
 /// Values to choose in a select.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Choose {
     /// Who chooses.
@@ -125,7 +127,7 @@ pub struct Choose {
 }
 
 /// The form in front of a person, filled.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Submit {
     /// Whose form.
@@ -138,7 +140,7 @@ pub struct Submit {
 }
 
 /// A reaction to leave or take back.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct React {
     /// Whose.
@@ -155,7 +157,7 @@ pub struct React {
 }
 
 /// Somebody joining or leaving a server.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Membership {
     /// Who; made when nobody has that name.
@@ -223,6 +225,7 @@ impl Control {
     /// # Errors
     /// Under real time, which cannot be moved.
     pub fn advance(&self, by: Duration) -> Result<u64, ControlError> {
+        self.shared.recorder.control("advance", &json!({"seconds": by.as_secs_f64()}));
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let Some(now) = self.shared.clock.advance(by) else {
             let hint = "start it with ClockMode::Manual to move time yourself";
@@ -252,17 +255,20 @@ impl Control {
 
     /// Tells connected clients to reconnect and resume (op 7).
     pub fn reconnect(&self) -> Vec<SessionView> {
+        self.shared.recorder.control("reconnect", &json!({}));
         self.signal(Signal::Reconnect)
     }
 
     /// Tells connected clients that their session is invalid (op 9).
     pub fn invalidate_session(&self, resumable: bool) -> Vec<SessionView> {
+        self.shared.recorder.control("invalidate_session", &json!({"resumable": resumable}));
         self.signal(Signal::InvalidSession(resumable))
     }
 
     /// Closes gateway connections with this code (1000-4999), or cuts the line without a word (`None`).
     /// Sessions can be resumed, unless the code is 4003, 4004, 4007 or 4009.
     pub fn drop_connection(&self, code: Option<u16>) -> Vec<SessionView> {
+        self.shared.recorder.control("drop_connection", &json!({"code": code}));
         self.signal(Signal::Close(code.map(|code| code.clamp(1000, 4999))))
     }
 
@@ -283,6 +289,7 @@ impl Control {
     /// # Errors
     /// When 100 rules are waiting already.
     pub fn fault(&self, rule: FaultRule) -> Result<(), ControlError> {
+        self.shared.recorder.control("fault", &rule);
         if lock(&self.shared.faults).add(rule) {
             return Ok(());
         }
@@ -294,6 +301,7 @@ impl Control {
     /// # Errors
     /// When the event is none the simulator dispatches, or 100 rules are waiting already.
     pub fn dispatch_fault(&self, rule: DispatchFaultRule) -> Result<(), ControlError> {
+        self.shared.recorder.control("dispatch_fault", &rule);
         if let Some(event) = rule.event.as_deref().filter(|event| !EVENTS.contains(event)) {
             let known = format!("there are: {}", EVENTS.join(", "));
             return Err(ControlError::new(format!("no event is called `{event}`"), known));
@@ -306,6 +314,7 @@ impl Control {
 
     /// Forgets every fault that has not happened yet, for requests and for dispatches; what is held back is sent.
     pub fn clear_faults(&self) {
+        self.shared.recorder.control("clear_faults", &json!({}));
         lock(&self.shared.faults).clear();
         let mut state = self.shared.state();
         state.dispatch_faults.clear();
@@ -318,6 +327,7 @@ impl Control {
     /// # Errors
     /// When it is more than a day.
     pub fn clock_skew(&self, seconds: i64) -> Result<(), ControlError> {
+        self.shared.recorder.control("clock_skew", &json!({"seconds": seconds}));
         if seconds.unsigned_abs() > MOST_SKEW_SECONDS {
             let hint = format!("give -{MOST_SKEW_SECONDS} to {MOST_SKEW_SECONDS} seconds");
             return Err(ControlError::new(format!("{seconds} seconds is more than a clock is wrong"), hint));
@@ -328,6 +338,7 @@ impl Control {
 
     /// Answers everything but interaction endpoints with a global 429 for a while of real time, at most ten minutes.
     pub fn global_rate_limit(&self, how_long: Duration) {
+        self.shared.recorder.control("global_rate_limit", &json!({"seconds": how_long.as_secs_f64()}));
         lock(&self.shared.limits).block_globally(how_long.min(Duration::from_secs(600)));
     }
 

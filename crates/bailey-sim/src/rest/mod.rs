@@ -19,6 +19,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -139,6 +140,10 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let began = Instant::now();
+    let (request, number) = match written_down(&shared, request).await {
+        Ok(both) => both,
+        Err(refusal) => return refusal.into_response(),
+    };
     let fault = lock(&shared.faults).matching(&method, &path);
     let mut response = match fault {
         Some(Fault::Status { status, body }) => {
@@ -173,13 +178,57 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
         status: response.status().as_u16(),
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
+    if let Some(number) = number {
+        response = answer_written_down(&shared, number, response).await;
+    }
+    shared.answered.send_modify(|count| *count += 1);
     response
+}
+
+/// Records a request, when that is wanted; gives it back with its number.
+async fn written_down(shared: &Shared, request: Request) -> Result<(Request, Option<u64>), ApiError> {
+    if !shared.recorder.is_on() {
+        return Ok((request, None));
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, MOST_BODY).await.map_err(|_| ApiError::request_too_large())?;
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let body = recorded_body(kind, &bytes);
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let number = shared.recorder.request(parts.method.as_str(), path, &body);
+    Ok((Request::from_parts(parts, Body::from(bytes)), number))
+}
+
+/// A body as recordings have it: JSON, or the fields of a form. Of anything else, files above all, only the media type.
+pub(crate) fn recorded_body(kind: &str, bytes: &[u8]) -> Value {
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    match kind {
+        _ if bytes.is_empty() => Value::Null,
+        "application/x-www-form-urlencoded" => form_urlencoded::parse(bytes)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect(),
+        "multipart/form-data" => json!({"media_type": kind}),
+        _ => serde_json::from_slice(bytes).unwrap_or_else(|_| json!({"media_type": kind})),
+    }
+}
+
+async fn answer_written_down(shared: &Shared, number: u64, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    // Answers are made in memory: they can always be read.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let body = match bytes.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+    };
+    shared.recorder.answer(number, parts.status.as_u16(), &body);
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// Reads what a client sends although nobody wants it: one that is answered while it writes may take that for a
 /// broken connection.
 async fn take_in(request: Request) {
-    let _too_large_or_broken = axum::body::to_bytes(request.into_body(), MOST_BODY).await;
+    let _too_large_or_broken = to_bytes(request.into_body(), MOST_BODY).await;
 }
 
 fn plain_fault(status: u16, body: Option<Value>) -> Response {

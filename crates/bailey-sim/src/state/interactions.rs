@@ -110,6 +110,7 @@ impl State {
     pub(crate) fn ask(&mut self, asking: Asking) -> Option<Snowflake> {
         let id = self.new_id();
         let token = self.random_hex(32);
+        self.recorder.learn("interaction", &token);
         let guild = self.guilds.get(&asking.guild)?;
         let channel = self.channels.get(&asking.channel)?;
         let mut data = self.interaction_surroundings(guild, channel, asking.user);

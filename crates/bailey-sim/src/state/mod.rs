@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::{Clock, Snowflake, SnowflakeMaker};
 use crate::endpoint::{self, Delivery};
 use crate::error::ApiError;
+use crate::recording::recorder::Recorder;
 use crate::world::World;
 use audit::AuditLog;
 use commands::CommandBook;
@@ -48,6 +49,7 @@ const MOST_FILE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) clock: Arc<Clock>,
+    pub(crate) recorder: Arc<Recorder>,
     ids: SnowflakeMaker,
     random: StdRng,
     pub(crate) http_base: String,
@@ -79,8 +81,11 @@ impl State {
         http_base: String,
         feed_changed: watch::Sender<u64>,
     ) -> Self {
+        let recorder = Recorder::new(Arc::clone(&clock), seed, world.application.id, &http_base);
+        recorder.learn("bot", &world.application.token);
         let mut state = Self {
             clock,
+            recorder: Arc::new(recorder),
             ids: SnowflakeMaker::default(),
             random: StdRng::seed_from_u64(seed),
             http_base,

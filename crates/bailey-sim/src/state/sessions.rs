@@ -13,6 +13,7 @@ use super::State;
 use super::dispatch_faults::DispatchFault;
 use super::model::intent;
 use crate::clock::Snowflake;
+use crate::recording::recorder::Recorder;
 
 /// Dispatches a session can replay.
 pub(crate) const RING: usize = 1000;
@@ -40,6 +41,7 @@ pub(crate) struct Session {
     pub(crate) ring: VecDeque<(u64, Arc<str>)>,
     /// A dispatch that waits for the next one to go first.
     held: Option<(String, Value)>,
+    recorder: Arc<Recorder>,
     /// The connection that carries it now.
     pub(crate) connection: Option<u64>,
     pub(crate) wake: Arc<Notify>,
@@ -58,6 +60,18 @@ pub(crate) enum Signal {
     RequestHeartbeat,
     /// Close with this code, or cut the line (`None`).
     Close(Option<u16>),
+}
+
+impl Signal {
+    /// What a connection is sent for it; null for a close.
+    pub(crate) fn frame(self) -> Value {
+        match self {
+            Self::Reconnect => json!({"t": null, "s": null, "op": 7, "d": null}),
+            Self::InvalidSession(resumable) => json!({"t": null, "s": null, "op": 9, "d": resumable}),
+            Self::RequestHeartbeat => json!({"t": null, "s": null, "op": 1, "d": null}),
+            Self::Close(_) => Value::Null,
+        }
+    }
 }
 
 /// A gateway session as drivers see it.
@@ -117,6 +131,7 @@ impl Session {
     }
 
     fn keep(&mut self, text: Arc<str>) {
+        self.recorder.told(&self.id, &text);
         if self.ring.len() == RING {
             self.ring.pop_front();
         }
@@ -133,6 +148,14 @@ impl Session {
 
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.signals.len() < MOST_SIGNALS {
+            match signal {
+                Signal::Close(code) => self.recorder.cut(&self.id, code),
+                // How often a heartbeat is asked for depends on real time; it is no part of the story.
+                Signal::RequestHeartbeat => {}
+                Signal::Reconnect | Signal::InvalidSession(_) => {
+                    self.recorder.told(&self.id, &signal.frame().to_string());
+                }
+            }
             self.signals.push_back((self.sequence, signal));
             self.wake.notify_one();
         }
@@ -174,6 +197,7 @@ impl State {
             acknowledged: 0,
             ring: VecDeque::new(),
             held: None,
+            recorder: Arc::clone(&self.recorder),
             connection: Some(connection),
             wake: Arc::clone(&wake),
             signals: VecDeque::new(),

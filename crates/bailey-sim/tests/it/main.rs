@@ -12,6 +12,7 @@ mod interactions;
 mod limits;
 mod moderation;
 mod openapi;
+mod recording;
 mod rest;
 mod structure;
 mod support;
