@@ -69,7 +69,8 @@ impl Clock {
         self.skew_ms.store(skew_ms, Ordering::SeqCst);
     }
 
-    fn skewed(&self, ms: u64) -> u64 {
+    /// A simulated time as Discord's clock shows it.
+    pub(crate) fn skewed(&self, ms: u64) -> u64 {
         ms.saturating_add_signed(self.skew_ms.load(Ordering::SeqCst)).max(EPOCH_MS)
     }
 

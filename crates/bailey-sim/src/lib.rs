@@ -9,6 +9,7 @@ mod control;
 mod endpoint;
 mod error;
 mod gateway;
+mod oauth2;
 mod payload;
 mod recording;
 mod rest;
@@ -140,6 +141,16 @@ impl Simulator {
         self.shared.state().application.token.clone()
     }
 
+    /// The application's id: `client_id` of a login, and the bot's user id.
+    pub fn client_id(&self) -> Snowflake {
+        self.shared.state().application.id
+    }
+
+    /// What the application proves itself with after a login.
+    pub fn client_secret(&self) -> String {
+        self.shared.state().application.client_secret.clone()
+    }
+
     /// The public key that interactions sent to an endpoint are signed for.
     pub fn public_key(&self) -> String {
         endpoint::shown(&self.shared.state().key)
@@ -177,6 +188,8 @@ fn app(shared: &Arc<Shared>) -> Router {
         .route("/resume/", get(gateway::upgrade))
         .route("/attachments/{channel}/{attachment}/{name}", get(rest::attachment))
         .nest("/api/v10", rest::router(shared))
+        .nest("/api", rest::router(shared))
+        .merge(oauth2::router())
         .merge(control::http::router())
         .fallback(|| async { error::ApiError::not_found() })
         .with_state(Arc::clone(shared))

@@ -144,7 +144,7 @@ async fn overview(sim: Sim) -> Response {
     Json(body).into_response()
 }
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
+pub(crate) fn asset(kind: &'static str, text: &'static str) -> Response {
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'none'; \
                   base-uri 'none'; frame-ancestors 'none'";
     let headers = [
@@ -182,7 +182,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a `Host` header names this machine itself.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(""),
         None => host.split(':').next().unwrap_or(""),

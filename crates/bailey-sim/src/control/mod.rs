@@ -25,6 +25,7 @@ use crate::shared::{Shared, lock};
 use crate::state::State;
 use crate::state::dispatch_faults::{DispatchFaultRule, EVENTS};
 use crate::state::feed::{Observed, SeenMessage};
+use crate::state::logins::wrong_redirect_uri;
 use crate::state::sessions::{Session, SessionView, Signal};
 
 /// The most that Discord's clock is wrong, a day.
@@ -251,6 +252,25 @@ impl Control {
         }
         self.shared.state().endpoint = url.map(str::to_owned);
         Ok(())
+    }
+
+    /// Lets people be sent back to this address after logging in.
+    ///
+    /// # Errors
+    /// When it is no http(s) address without a fragment, or 100 are registered already.
+    pub fn register_redirect_uri(&self, uri: &str) -> Result<(), ControlError> {
+        self.shared.recorder.control("register_redirect_uri", &json!({"uri": uri}));
+        if let Some(wrong) = wrong_redirect_uri(uri) {
+            let text = format!("people cannot be sent back to `{uri}`: {wrong}");
+            return Err(ControlError::new(
+                text,
+                "give the whole address, e.g. http://127.0.0.1:8080/callback",
+            ));
+        }
+        if self.shared.state().register_redirect_uri(uri) {
+            return Ok(());
+        }
+        Err(ControlError::new("100 redirect addresses are registered already", "use one of them"))
     }
 
     /// Tells connected clients to reconnect and resume (op 7).

@@ -75,6 +75,12 @@ struct Named {
     name: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Address {
+    uri: String,
+}
+
 fn read<T: DeserializeOwned>(fields: Value) -> Result<T, Trouble> {
     T::deserialize(fields).map_err(Trouble::unreadable)
 }
@@ -127,6 +133,10 @@ pub(super) fn perform(control: &Control, operation: &str, fields: Value) -> Resu
         }
         "global_rate_limit" => {
             control.global_rate_limit(read::<Seconds>(fields)?.duration());
+            done()
+        }
+        "register_redirect_uri" => {
+            control.register_redirect_uri(&read::<Address>(fields)?.uri)?;
             done()
         }
         "start_recording" => json!({"path": control.start_named_recording(&read::<Named>(fields)?.name)?}),

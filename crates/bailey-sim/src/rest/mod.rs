@@ -11,6 +11,7 @@ mod interactions;
 mod known;
 pub(crate) mod limits;
 pub(crate) mod log;
+mod login;
 mod moderation;
 mod reactions;
 mod reason;
@@ -46,6 +47,11 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/gateway", get(applications::gateway))
         .route("/gateway/bot", get(applications::gateway_bot))
         .route("/users/{user}", get(guilds::user))
+        .route("/users/@me/guilds", get(login::guilds))
+        .route("/users/@me/guilds/{guild}/member", get(login::member))
+        .route("/oauth2/@me", get(login::me))
+        .route("/oauth2/token", post(login::token))
+        .route("/oauth2/token/revoke", post(login::revoke))
         .route("/applications/@me", get(applications::me).patch(applications::edit_me))
         .route("/oauth2/applications/@me", get(applications::me))
         .route(
@@ -255,7 +261,9 @@ async fn guarded(
     // A webhook's address without its token is the bot's to ask for.
     let by_token = path.starts_with("/interactions/")
         || path.strip_prefix("/webhooks/").is_some_and(|rest| rest.contains('/'));
-    if !by_token && path != "/gateway" && !authorized(shared, request.headers()) {
+    let proves_itself = path == "/gateway" || path.starts_with("/oauth2/token");
+    let is_person = login::is_for_people(path) && login::is_logged_in(&shared.state(), request.headers());
+    if !by_token && !proves_itself && !is_person && !authorized(shared, request.headers()) {
         take_in(request).await;
         return ApiError::unauthorized().into_response();
     }

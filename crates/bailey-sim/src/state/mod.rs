@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod dispatch_faults;
 pub(crate) mod feed;
 pub(crate) mod interactions;
+pub(crate) mod logins;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod model;
@@ -38,6 +39,7 @@ use commands::CommandBook;
 use dispatch_faults::DispatchFaults;
 use feed::Feed;
 use interactions::Interactions;
+use logins::Logins;
 use model::{Application, Channel, Guild, Member, Role, User};
 use sessions::Sessions;
 use webhooks::Webhook;
@@ -59,6 +61,7 @@ pub(crate) struct State {
     pub(crate) channels: IndexMap<Snowflake, Channel>,
     pub(crate) commands: CommandBook,
     pub(crate) interactions: Interactions,
+    pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
     pub(crate) dispatch_faults: DispatchFaults,
     pub(crate) feed: Feed,
@@ -83,6 +86,7 @@ impl State {
     ) -> Self {
         let recorder = Recorder::new(Arc::clone(&clock), seed, world.application.id, &http_base);
         recorder.learn("bot", &world.application.token);
+        recorder.learn("client", &world.application.client_secret);
         let mut state = Self {
             clock,
             recorder: Arc::new(recorder),
@@ -95,6 +99,7 @@ impl State {
             channels: IndexMap::new(),
             commands: CommandBook::default(),
             interactions: Interactions::default(),
+            logins: Logins::new(world.application.redirect_uris.clone()),
             sessions: Sessions::default(),
             dispatch_faults: DispatchFaults::default(),
             feed: Feed::new(feed_changed),

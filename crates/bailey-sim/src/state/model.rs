@@ -15,6 +15,7 @@ pub(crate) struct Application {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) token: String,
+    pub(crate) client_secret: String,
     pub(crate) allowed_privileged: u64,
 }
 
@@ -25,6 +26,7 @@ impl From<&WorldApplication> for Application {
             id: seed.id,
             name: seed.name.clone(),
             token: seed.token.clone(),
+            client_secret: seed.client_secret.clone(),
             allowed_privileged: bit(seed.guild_members, intent::GUILD_MEMBERS)
                 | bit(seed.guild_presences, intent::GUILD_PRESENCES)
                 | bit(seed.message_content, intent::MESSAGE_CONTENT),

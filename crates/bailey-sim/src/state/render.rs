@@ -197,7 +197,7 @@ impl State {
             "id": self.application.id, "name": self.application.name, "icon": null, "description": "", "type": null,
             "bot": self.render_user(self.application.id), "summary": "", "bot_public": true,
             "bot_require_code_grant": false, "verify_key": crate::endpoint::shown(&self.key), "flags": self.application_flags(),
-            "flags_new": self.application_flags().to_string(), "redirect_uris": [],
+            "flags_new": self.application_flags().to_string(), "redirect_uris": self.logins.redirect_uris,
             "interactions_endpoint_url": self.endpoint, "role_connections_verification_url": null,
             "owner": owner.map(user), "approximate_guild_count": self.bot_guilds().count(),
             "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::State;
 use super::dispatch_faults::DispatchFault;
-use super::model::intent;
+use super::model::{Guild, intent};
 use crate::clock::Snowflake;
 use crate::recording::recorder::Recorder;
 
@@ -251,6 +251,14 @@ impl State {
             session.carries(dispatch.guild)
                 && (dispatch.intents == 0 || session.intents & dispatch.intents != 0)
         };
+        // Nobody tells a bot of servers it is not on.
+        let elsewhere = |guild| {
+            let guild = self.guilds.get(&guild);
+            guild.is_some_and(|guild: &Guild| !guild.members.contains_key(&self.application.id))
+        };
+        if dispatch.guild.is_some_and(elsewhere) {
+            return;
+        }
         // What nobody is told uses up no fault, nor does what changes places with a dispatch held back.
         let mut listeners = self.sessions.by_id.values_mut().filter(told).peekable();
         let swapping = listeners.peek().is_none_or(|session| session.held.is_some());
@@ -260,6 +268,25 @@ impl State {
                 session.push(dispatch.event, &without_content(&dispatch.data), fault);
             } else {
                 session.push(dispatch.event, &dispatch.data, fault);
+            }
+        }
+    }
+
+    /// Tells every session of a server the bot is on now.
+    pub(crate) fn tell_guild_create(&mut self, guild: Snowflake) {
+        let Some(entry) = self.guilds.get(&guild) else { return };
+        let told = |session: &&Session| session.carries(Some(guild)) && session.intents & intent::GUILDS != 0;
+        let created: Vec<(String, Value)> = self
+            .sessions
+            .by_id
+            .values()
+            .filter(told)
+            .map(|session| (session.id.clone(), self.render_guild_create(entry, session.intents)))
+            .collect();
+        let fault = if created.is_empty() { None } else { self.dispatch_faults.take("GUILD_CREATE") };
+        for (id, data) in created {
+            if let Some(session) = self.sessions.by_id.get_mut(&id) {
+                session.push("GUILD_CREATE", &data, fault);
             }
         }
     }

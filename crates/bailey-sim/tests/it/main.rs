@@ -11,6 +11,7 @@ mod gateway;
 mod interactions;
 mod limits;
 mod moderation;
+mod oauth2;
 mod openapi;
 mod recording;
 mod rest;

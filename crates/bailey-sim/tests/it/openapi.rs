@@ -310,6 +310,7 @@ async fn every_exchange_is_as_discord_describes_it() {
     interactions(&mut held, &mut gateway).await;
     webhooks(&mut held).await;
     moderation(&mut held).await;
+    login(&mut held).await;
     coverage(&mut held).await;
     let violations = &held.spec.violations;
     assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
@@ -598,6 +599,54 @@ async fn moderation(held: &mut Held) {
     held.deletes(&ban).await;
     held.refused(Method::GET, &ban, None, 10026).await;
     held.gets(&format!("{guild}/audit-logs?limit=50")).await;
+}
+
+/// What a person who logged in can be asked.
+async fn login(held: &mut Held) {
+    let back = "http://127.0.0.1:9/callback";
+    held.sim.control.register_redirect_uri(back).unwrap();
+    let (application, alice) = (held.sim.application(), World::default_world().people[0].id.to_string());
+    let encoded = |fields: &[(&str, &str)]| {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+    };
+    let fields = [
+        ("client_id", application.as_str()),
+        ("redirect_uri", back),
+        ("response_type", "code"),
+        ("scope", "identify email guilds guilds.members.read"),
+        ("person", &alice),
+        ("decision", "authorize"),
+    ];
+    let http =
+        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let form = |path: &str, body: String| {
+        let request = http.post(format!("{}{path}", held.sim.rest.base)).body(body);
+        request.header("Content-Type", "application/x-www-form-urlencoded").send()
+    };
+    let sent_back = form("/oauth2/authorize", encoded(&fields)).await.unwrap();
+    let location = sent_back.headers()["location"].to_str().unwrap().to_owned();
+    let code = location.split("code=").nth(1).unwrap();
+    let secret = held.sim.simulator.client_secret();
+    let fields = [
+        ("client_id", application.as_str()),
+        ("client_secret", &secret),
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", back),
+    ];
+    let tokens = form("/api/v10/oauth2/token", encoded(&fields)).await.unwrap().text().await.unwrap();
+    let tokens: Value = serde_json::from_str(&tokens).unwrap();
+    held.gets("/users/@me/guilds?limit=5&with_counts=true").await;
+    let of_bot = std::mem::replace(
+        &mut held.sim.rest.authorization,
+        format!("Bearer {}", tokens["access_token"].as_str().unwrap()),
+    );
+    held.gets("/users/@me").await;
+    held.gets("/users/@me/guilds").await;
+    held.gets(&format!("/users/@me/guilds/{}/member", held.sim.guild())).await;
+    held.gets("/oauth2/@me").await;
+    held.refused(Method::GET, "/gateway/bot", None, 0).await;
+    held.sim.rest.authorization = of_bot;
 }
 
 /// Every operation Discord has and the simulator does not answer with 501 must have succeeded in the story.

@@ -83,7 +83,8 @@ impl Sim {
 pub(crate) struct Rest {
     pub(crate) http: reqwest::Client,
     pub(crate) base: String,
-    token: String,
+    /// The header of that name.
+    pub(crate) authorization: String,
 }
 
 impl Rest {
@@ -91,12 +92,12 @@ impl Rest {
         // Ignored when another test was first: it is the same provider.
         rustls::crypto::ring::default_provider().install_default().ok();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { http, base: base.to_owned(), token: token.to_owned() }
+        Self { http, base: base.to_owned(), authorization: format!("Bot {token}") }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}/api/v10{path}", self.base);
-        self.http.request(method, url).header("Authorization", format!("Bot {}", self.token))
+        self.http.request(method, url).header("Authorization", &self.authorization)
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<Value>) -> reqwest::Response {
