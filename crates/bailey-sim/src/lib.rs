@@ -4,6 +4,7 @@
 //! client that does, so that neither can hide the other's mistakes. Start reading at [`Simulator`], which puts the
 //! parts together; [`Control`] is how tests and scripts act as people; `state` is what is true right now.
 
+mod cdn;
 mod clock;
 mod control;
 mod endpoint;
@@ -189,6 +190,7 @@ fn app(shared: &Arc<Shared>) -> Router {
         .route("/attachments/{channel}/{attachment}/{name}", get(rest::attachment))
         .nest("/api/v10", rest::router(shared))
         .nest("/api", rest::router(shared))
+        .merge(cdn::router())
         .merge(oauth2::router())
         .merge(control::http::router())
         .fallback(|| async { error::ApiError::not_found() })

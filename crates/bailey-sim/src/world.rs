@@ -100,6 +100,8 @@ pub struct World {
     pub people: Vec<WorldPerson>,
     /// The servers.
     pub guilds: Vec<WorldGuild>,
+    /// Whether people, bot and servers have pictures, drawn from their ids.
+    pub pictures: bool,
     next: u64,
 }
 
@@ -226,6 +228,7 @@ impl World {
             },
             people: Vec::new(),
             guilds: Vec::new(),
+            pictures: false,
             next: 0,
         };
         let id = world.next_id();
@@ -254,6 +257,13 @@ impl World {
     pub fn person(mut self, name: &str) -> Self {
         let id = self.next_id();
         self.people.push(WorldPerson { id, name: name.to_owned() });
+        self
+    }
+
+    /// Gives everybody and every server a picture, drawn from the id; whoever joins later gets one too.
+    #[must_use]
+    pub fn with_pictures(mut self) -> Self {
+        self.pictures = true;
         self
     }
 

@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Asked, Fields, managed};
+use crate::cdn;
 use crate::clock::Snowflake;
 use crate::state::State;
 use crate::state::model::{Guild, User};
@@ -203,7 +204,10 @@ fn carried(fields: &Fields) -> String {
 
 /// The picture of a person on this server.
 fn avatar(user: &User) -> String {
-    format!("/embed/avatars/{}.png", (user.id.0 >> 22) % 6)
+    match &user.avatar {
+        Some(hash) => format!("/avatars/{}/{hash}.png?size=64", user.id),
+        None => format!("/embed/avatars/{}.png?size=64", cdn::default_of(user.id)),
+    }
 }
 
 fn escaped(text: &str) -> String {

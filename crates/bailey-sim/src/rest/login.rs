@@ -216,7 +216,7 @@ pub(crate) async fn guilds(
 
 fn mine(guild: &Guild, who: Snowflake, counts: bool) -> Value {
     let mut json = json!({
-        "id": guild.id, "name": guild.name, "icon": null, "banner": null, "owner": guild.owner == who,
+        "id": guild.id, "name": guild.name, "icon": guild.icon, "banner": null, "owner": guild.owner == who,
         "permissions": guild.permissions(who).to_string(), "features": [],
     });
     if counts {

@@ -22,7 +22,7 @@ impl State {
             return None;
         }
         let id = self.new_id();
-        self.users.insert(id, User { id, name: name.to_owned(), bot: false });
+        self.users.insert(id, User { id, name: name.to_owned(), bot: false, avatar: self.picture(id) });
         Some(id)
     }
 

@@ -29,6 +29,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, watch};
 
+use crate::cdn;
 use crate::clock::{Clock, Snowflake, SnowflakeMaker};
 use crate::endpoint::{self, Delivery};
 use crate::error::ApiError;
@@ -67,6 +68,8 @@ pub(crate) struct State {
     pub(crate) feed: Feed,
     nonces: VecDeque<(String, Snowflake, Snowflake)>,
     files: FileStore,
+    /// Whether people and servers have pictures.
+    pictures: bool,
     pub(crate) audit: AuditLog,
     pub(crate) webhooks: IndexMap<Snowflake, Webhook>,
     /// Signs what is sent to the bot's endpoint.
@@ -105,6 +108,7 @@ impl State {
             feed: Feed::new(feed_changed),
             nonces: VecDeque::new(),
             files: FileStore::default(),
+            pictures: world.pictures,
             audit: AuditLog::default(),
             webhooks: IndexMap::new(),
             key: endpoint::key(seed),
@@ -116,10 +120,15 @@ impl State {
     }
 
     fn populate(&mut self, world: &World) {
-        let bot = User { id: world.application.id, name: world.application.name.clone(), bot: true };
+        let picture = |id| world.pictures.then(|| cdn::hash_of(id));
+        let (id, name) = (world.application.id, world.application.name.clone());
+        let bot = User { id, name, bot: true, avatar: picture(id) };
         self.users.insert(bot.id, bot);
         for person in &world.people {
-            self.users.insert(person.id, User { id: person.id, name: person.name.clone(), bot: false });
+            self.users.insert(
+                person.id,
+                User { id: person.id, name: person.name.clone(), bot: false, avatar: picture(person.id) },
+            );
         }
         for seed in &world.guilds {
             let mut roles = vec![Role::everyone(seed.id)];
@@ -157,6 +166,7 @@ impl State {
                 id: seed.id,
                 name: seed.name.clone(),
                 owner,
+                icon: picture(seed.id),
                 roles,
                 members,
                 channels,
@@ -176,6 +186,11 @@ impl State {
     pub(crate) fn set_skew(&mut self, skew_ms: i64) {
         self.clock.set_skew(skew_ms);
         self.ids.clock_was_set();
+    }
+
+    /// The hash of a new picture, in a world that has pictures.
+    fn picture(&self, id: Snowflake) -> Option<String> {
+        self.pictures.then(|| cdn::hash_of(id))
     }
 
     /// `bytes` random bytes in hexadecimal, from the seed.

@@ -56,6 +56,8 @@ pub(crate) struct User {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) bot: bool,
+    /// The hash of their picture.
+    pub(crate) avatar: Option<String>,
 }
 
 /// A server.
@@ -64,6 +66,8 @@ pub(crate) struct Guild {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) owner: Snowflake,
+    /// The hash of its picture.
+    pub(crate) icon: Option<String>,
     pub(crate) roles: Vec<Role>,
     pub(crate) members: IndexMap<Snowflake, Member>,
     pub(crate) channels: Vec<Snowflake>,

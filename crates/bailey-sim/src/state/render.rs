@@ -15,7 +15,7 @@ const ATTACHMENT_SIZE_LIMIT: u32 = 10 * 1024 * 1024;
 
 pub(crate) fn user(user: &User) -> Value {
     json!({
-        "id": user.id, "username": user.name, "avatar": null, "discriminator": if user.bot { "0001" } else { "0" },
+        "id": user.id, "username": user.name, "avatar": user.avatar, "discriminator": if user.bot { "0001" } else { "0" },
         "public_flags": 0, "flags": 0, "bot": user.bot, "banner": null, "accent_color": null,
         "global_name": if user.bot { Value::Null } else { json!(capitalised(&user.name)) },
         "avatar_decoration_data": null, "collectibles": null, "primary_guild": null,
@@ -134,7 +134,7 @@ impl State {
 
     pub(crate) fn render_guild(&self, guild: &Guild) -> Value {
         json!({
-            "id": guild.id, "name": guild.name, "icon": null, "description": null, "home_header": null,
+            "id": guild.id, "name": guild.name, "icon": guild.icon, "description": null, "home_header": null,
             "splash": null, "discovery_splash": null, "features": [], "banner": null, "owner_id": guild.owner,
             "application_id": null, "region": "deprecated", "afk_channel_id": null, "afk_timeout": 300,
             "system_channel_id": null, "system_channel_flags": 0, "widget_enabled": false, "widget_channel_id": null,

@@ -1,6 +1,7 @@
 //! Tests of the simulator from outside: raw sockets, raw HTTP, and a client library nobody here wrote.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests do")]
 
+mod cdn;
 mod clients;
 mod commands;
 mod control;
