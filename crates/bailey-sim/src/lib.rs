@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use clock::{ClockMode, Snowflake};
 pub use control::administer::{Administer, Change, InVoice};
 pub use control::recordings::Repeated;
+pub use control::scenarios::{Scenario, Step};
 pub use control::{
     Attachment, Choose, Click, CommandUse, Control, Membership, React, Receipt, Say, SequenceView, Submit,
 };

@@ -48,6 +48,7 @@ fn operations() -> Router<Arc<Shared>> {
         .route("/sessions", get(|sim: Sim| async move { Json(control(&sim).sessions()) }))
         .route("/requests", get(|sim: Sim| async move { Json(control(&sim).requests()) }))
         .route("/observed", get(observed))
+        .route("/scenarios", get(|sim: Sim| async move { Json(control(&sim).scenarios()) }))
         .route("/{operation}", post(operate).fallback(nothing_here))
         .fallback(nothing_here)
 }

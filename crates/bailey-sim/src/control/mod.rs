@@ -9,6 +9,7 @@ pub(crate) mod http;
 mod operations;
 mod options;
 pub(crate) mod recordings;
+pub(crate) mod scenarios;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ use crate::state::sessions::{Session, SessionView, Signal};
 
 /// The most that Discord's clock is wrong, a day.
 const MOST_SKEW_SECONDS: u64 = 86_400;
+/// Connections that suffer from one order.
+const MOST_CONNECTION_FAULTS: u32 = 1000;
 
 /// Acts on one simulator; cheap to clone. People, servers, channels and roles are named by name or id. Where the
 /// person is left out it is alice (or else the first person), the server the first one, the channel its first text
@@ -292,6 +295,19 @@ impl Control {
         self.signal(Signal::Close(code.map(|code| code.clamp(1000, 4999))))
     }
 
+    /// Refuses the next so many gateway connections with 503 before they begin; at most 1,000.
+    pub fn refuse_connections(&self, times: u32) {
+        self.shared.recorder.control("refuse_connections", &json!({"times": times}));
+        self.shared.state().sessions.refuse = times.min(MOST_CONNECTION_FAULTS);
+    }
+
+    /// Cuts the line of the next so many sessions right after they were resumed and told what they missed; at most
+    /// 1,000.
+    pub fn cut_resumed(&self, times: u32) {
+        self.shared.recorder.control("cut_resumed", &json!({"times": times}));
+        self.shared.state().sessions.cut_resumed = times.min(MOST_CONNECTION_FAULTS);
+    }
+
     fn signal(&self, signal: Signal) -> Vec<SessionView> {
         let mut state = self.shared.state();
         let connected = state.sessions.by_id.values_mut().filter(|session| session.connection.is_some());
@@ -332,12 +348,14 @@ impl Control {
         Err(ControlError::new("100 dispatch fault rules are waiting already", "clear them first"))
     }
 
-    /// Forgets every fault that has not happened yet, for requests and for dispatches; what is held back is sent.
+    /// Forgets every fault that has not happened yet, for requests, dispatches and
+    /// connections; what is held back is sent.
     pub fn clear_faults(&self) {
         self.shared.recorder.control("clear_faults", &json!({}));
         lock(&self.shared.faults).clear();
         let mut state = self.shared.state();
         state.dispatch_faults.clear();
+        (state.sessions.refuse, state.sessions.cut_resumed) = (0, 0);
         state.sessions.by_id.values_mut().for_each(Session::release);
     }
 

@@ -81,6 +81,12 @@ struct Address {
     uri: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Times {
+    times: u32,
+}
+
 fn read<T: DeserializeOwned>(fields: Value) -> Result<T, Trouble> {
     T::deserialize(fields).map_err(Trouble::unreadable)
 }
@@ -135,6 +141,15 @@ pub(super) fn perform(control: &Control, operation: &str, fields: Value) -> Resu
             control.global_rate_limit(read::<Seconds>(fields)?.duration());
             done()
         }
+        "refuse_connections" => {
+            control.refuse_connections(read::<Times>(fields)?.times);
+            done()
+        }
+        "cut_resumed" => {
+            control.cut_resumed(read::<Times>(fields)?.times);
+            done()
+        }
+        "scenario" => json!(control.scenario(&read::<Named>(fields)?.name)?),
         "register_redirect_uri" => {
             control.register_redirect_uri(&read::<Address>(fields)?.uri)?;
             done()

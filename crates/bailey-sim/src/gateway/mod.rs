@@ -47,6 +47,10 @@ pub(crate) async fn upgrade(
     Query(params): Query<Params>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    if shared.state().refuses_connection() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no gateway connections for now, as ordered")
+            .into_response();
+    }
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many gateway connections").into_response();
     };

@@ -28,6 +28,10 @@ pub(crate) struct Sessions {
     pub(crate) by_id: IndexMap<String, Session>,
     pub(crate) identified: u64,
     connections: u64,
+    /// Connections that are still to be refused.
+    pub(crate) refuse: u32,
+    /// Resumed sessions whose line is still to be cut.
+    pub(crate) cut_resumed: u32,
 }
 
 /// One session.
@@ -229,7 +233,18 @@ impl State {
         session.connection = Some(connection);
         session.acknowledged = session.acknowledged.max(sequence);
         session.push("RESUMED", &json!({"_trace": ["simulator"]}), self.dispatch_faults.take("RESUMED"));
+        if self.sessions.cut_resumed > 0 {
+            self.sessions.cut_resumed -= 1;
+            session.signal(Signal::Close(None));
+        }
         Some(Arc::clone(&session.wake))
+    }
+
+    /// Whether the connection that is being made is to be refused; counts it.
+    pub(crate) fn refuses_connection(&mut self) -> bool {
+        let refuses = self.sessions.refuse > 0;
+        self.sessions.refuse = self.sessions.refuse.saturating_sub(1);
+        refuses
     }
 
     /// The connection is gone; the session waits to be resumed unless `end` says that it was given up.

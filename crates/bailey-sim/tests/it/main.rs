@@ -16,5 +16,6 @@ mod oauth2;
 mod openapi;
 mod recording;
 mod rest;
+mod scenarios;
 mod structure;
 mod support;
