@@ -113,6 +113,23 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// When it was written, in simulated Unix milliseconds.
+    pub fn at_ms(&self) -> u64 {
+        match self {
+            Self::Began { at_ms, .. }
+            | Self::Control { at_ms, .. }
+            | Self::Request { at_ms, .. }
+            | Self::Answer { at_ms, .. }
+            | Self::Received { at_ms, .. }
+            | Self::Sent { at_ms, .. }
+            | Self::Told { at_ms, .. }
+            | Self::Cut { at_ms, .. }
+            | Self::Full { at_ms } => *at_ms,
+        }
+    }
+}
+
 /// Everything in a recording, in order, and known to make sense: it begins with [`Record::Began`] and every answer
 /// has its request.
 #[derive(Debug, Clone, PartialEq)]

@@ -18,7 +18,7 @@ use axum::{Json, body::Bytes};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +30,12 @@ use crate::shared::lock;
 
 /// The heartbeat interval clients are told; missing heartbeats are not punished.
 const HEARTBEAT_MS: u64 = 41_250;
+/// The longest pause between two things that are told, however long it was then: bugs hide in milliseconds, not in
+/// minutes.
+const MOST_PAUSE: Duration = Duration::from_millis(250);
+/// Fields whose values clients make up, often by chance: another one is no difference, and what is told and answered
+/// later has the new one.
+const MADE_UP: [&str; 2] = ["custom_id", "nonce"];
 /// Differences kept; a client that does something else altogether makes more than anybody reads.
 const MOST_DIFFERENCES: usize = 1000;
 
@@ -65,6 +71,8 @@ struct Progress {
     handshakes: usize,
     differences: Vec<String>,
     finished: bool,
+    /// What the client made up anew, by what it had made up then.
+    renamed: HashMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -210,8 +218,9 @@ impl Shared {
         }
     }
 
-    /// Text with this replay's address where the simulator's was.
-    fn addressed(&self, value: &Value) -> String {
+    /// Text with this replay's address where the simulator's was, and with the names the client uses now.
+    fn said_now(&self, value: &Value) -> String {
+        let value = renamed(value, &lock(&self.progress).renamed);
         value.to_string().replace(ADDRESS, &self.address)
     }
 }
@@ -234,7 +243,14 @@ async fn tell(shared: Arc<Shared>, records: Vec<Record>, patience: Duration) {
         })
         .await;
     let mut handshakes = 0;
+    // When something was told last, then and now.
+    let (mut then, mut now) = (records.first().map_or(0, Record::at_ms), Instant::now());
     for record in records {
+        if matches!(record, Record::Told { .. } | Record::Cut { .. }) {
+            let pause = Duration::from_millis(record.at_ms().saturating_sub(then)).min(MOST_PAUSE);
+            sleep_until(now + pause).await;
+            (then, now) = (record.at_ms(), Instant::now());
+        }
         match record {
             Record::Received { frame, .. } if matches!(frame["op"].as_u64(), Some(2 | 6)) => {
                 handshakes += 1;
@@ -254,7 +270,7 @@ async fn tell(shared: Arc<Shared>, records: Vec<Record>, patience: Duration) {
                 }
             }
             Record::Told { session, frame, .. } => {
-                let item = Item::Frame { text: shared.addressed(&frame), sequence: frame["s"].as_u64() };
+                let item = Item::Frame { text: shared.said_now(&frame), sequence: frame["s"].as_u64() };
                 shared.with(|progress| progress.session(session).told.push(item));
             }
             Record::Cut { session, code, .. } => {
@@ -290,9 +306,10 @@ impl Progress {
             return again;
         };
         let expected = self.expected.remove(at);
-        if expected.body != *body {
-            let number = expected.number;
-            self.differ(format!("request {number}, {key}: its body was {}, now {body}", expected.body));
+        learn_names(&expected.body, body, &mut self.renamed);
+        let then = renamed(&expected.body, &self.renamed);
+        if then != *body {
+            self.differ(format!("request {}, {key}: its body was {then}, now {body}", expected.number));
         }
         let Some(answer) = expected.answer else {
             self.differ(format!("request {}, {key}, was never answered", expected.number));
@@ -302,6 +319,40 @@ impl Progress {
             self.repeatable.insert(key, answer.clone());
         }
         Some(answer)
+    }
+}
+
+/// Learns what the client calls things now.
+fn learn_names(then: &Value, now: &Value, names: &mut HashMap<String, String>) {
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => {
+            for (field, then) in then {
+                match (then, now.get(field)) {
+                    (Value::String(then), Some(Value::String(now))) if MADE_UP.contains(&field.as_str()) => {
+                        if then != now {
+                            names.insert(then.clone(), now.clone());
+                        }
+                    }
+                    (then, Some(now)) => learn_names(then, now, names),
+                    (_, None) => {}
+                }
+            }
+        }
+        (Value::Array(then), Value::Array(now)) => {
+            then.iter().zip(now).for_each(|(then, now)| learn_names(then, now, names));
+        }
+        _ => {}
+    }
+}
+
+/// A value with the names the client uses now.
+fn renamed(value: &Value, names: &HashMap<String, String>) -> Value {
+    match value {
+        _ if names.is_empty() => value.clone(),
+        Value::String(text) => Value::String(names.get(text).unwrap_or(text).clone()),
+        Value::Array(list) => list.iter().map(|one| renamed(one, names)).collect(),
+        Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), renamed(value, names))).collect(),
+        other => other.clone(),
     }
 }
 
@@ -324,7 +375,7 @@ async fn answer(Extract(shared): Extract<Arc<Shared>>, request: Request) -> Resp
         Value::Null => status.into_response(),
         Value::String(page) => (status, [(header::CONTENT_TYPE, "text/html")], page.clone()).into_response(),
         json => {
-            let text = Bytes::from(shared.addressed(json));
+            let text = Bytes::from(shared.said_now(json));
             (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
         }
     };
