@@ -2,7 +2,8 @@
 //!
 //! One process, one port, everything in memory. It never talks to the real Discord and shares no code with the
 //! client that does, so that neither can hide the other's mistakes. Start reading at [`Simulator`], which puts the
-//! parts together; [`Control`] is how tests and scripts act as people; `state` is what is true right now.
+//! parts together; [`Control`] is how tests and scripts act as people; `state` is what is true right now. [`Recording`] is
+//! what was said, [`Replay`] says it again.
 
 mod cdn;
 mod clock;

@@ -128,7 +128,7 @@ pub(super) fn consent(
     if !asked.adds_bot() || !guilds.is_empty() {
         body.push_str("<button class=yes name=decision value=authorize>Authorize</button>");
     }
-    body.push_str("<button name=decision value=cancel>Cancel</button></div></form>");
+    body.push_str("<button name=decision value=cancel formnovalidate>Cancel</button></div></form>");
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields.0.iter().filter(|(name, _)| CARRIED.contains(&name.as_str())))
         .finish();

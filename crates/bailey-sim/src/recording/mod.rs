@@ -19,7 +19,7 @@ const VERSION: u32 = 1;
 /// Longest recording, written or read.
 pub(crate) const MOST_BYTES: u64 = 256 * 1024 * 1024;
 /// What stands for the simulator's address in a recording.
-pub(crate) const ADDRESS: &str = "SIMULATOR";
+pub(crate) const ADDRESS: &str = "SIMULATOR-ADDRESS";
 
 /// One line of a recording. Times are simulated Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -171,6 +171,26 @@ mod tests {
         assert_eq!(secrets.clean_text("https://example.org/a.b.c"), "https://example.org/a.b.c");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_known_secret_survives_wherever_it_stands(
+            secrets in proptest::collection::vec("[0-9a-f]{30,34}", 1..5),
+            around in proptest::collection::vec("\\PC{0,6}", 10),
+        ) {
+            let mut known = Secrets::default();
+            secrets.iter().for_each(|secret| known.learn("interaction", secret));
+            let mut text = String::new();
+            for (index, between) in around.iter().enumerate() {
+                text.push_str(between);
+                text.push_str(&secrets[index % secrets.len()]);
+            }
+            let clean = known.clean(&json!({"content": text, (text.clone()): [text]})).to_string();
+            for secret in &secrets {
+                proptest::prop_assert!(!clean.contains(secret.as_str()), "{}", clean);
+            }
+        }
+    }
+
     #[test]
     fn the_oldest_secrets_are_forgotten() {
         let mut secrets = Secrets::default();
