@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -34,6 +34,8 @@ impl ClockMode {
 #[derive(Debug)]
 pub(crate) struct Clock {
     manual: Option<AtomicU64>,
+    /// How far Discord's own clock is ahead of ours; negative: behind.
+    skew_ms: AtomicI64,
 }
 
 impl Clock {
@@ -42,14 +44,34 @@ impl Clock {
             ClockMode::Manual { start_ms } => Some(AtomicU64::new(start_ms.max(EPOCH_MS))),
             ClockMode::Real => None,
         };
-        Self { manual }
+        Self { manual, skew_ms: AtomicI64::new(0) }
     }
 
+    /// What Discord's clock shows, wrong as it may be: ids and times in payloads.
     pub(crate) fn now_ms(&self) -> u64 {
+        self.skewed(self.steady_ms())
+    }
+
+    /// The simulated time itself, which decides how long things last and what drivers are told.
+    pub(crate) fn steady_ms(&self) -> u64 {
         match &self.manual {
             Some(now) => now.load(Ordering::SeqCst),
             None => wall_ms(),
         }
+    }
+
+    /// Real time as Discord's clock shows it: the `Date` header and the ends of rate limits.
+    pub(crate) fn discord_wall_ms(&self) -> u64 {
+        self.skewed(wall_ms())
+    }
+
+    pub(crate) fn set_skew(&self, skew_ms: i64) {
+        self.skew_ms.store(skew_ms, Ordering::SeqCst);
+    }
+
+    /// A simulated time as Discord's clock shows it.
+    pub(crate) fn skewed(&self, ms: u64) -> u64 {
+        ms.saturating_add_signed(self.skew_ms.load(Ordering::SeqCst)).max(EPOCH_MS)
     }
 
     pub(crate) fn is_manual(&self) -> bool {
@@ -123,17 +145,37 @@ impl<'de> Deserialize<'de> for Snowflake {
     }
 }
 
+/// `ms` as the `Date` header has it, e.g. `Wed, 01 Jan 2025 00:00:00 GMT`.
+pub(crate) fn http_date(ms: u64) -> Option<String> {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    OffsetDateTime::from_unix_timestamp(i64::try_from(ms / 1000).ok()?).ok()?.format(format).ok()
+}
+
 /// Makes ids: time from the clock, then a counter, so equal inputs give equal ids.
 #[derive(Debug, Default)]
 pub(crate) struct SnowflakeMaker {
     last: u64,
+    /// Which of Discord's machines makes them: another one each time the clock is set, so that ids of a clock that
+    /// was set back are never those that it gave before.
+    worker: u64,
 }
+
+/// Workers there can be: five bits of an id.
+const WORKERS: u64 = 32;
 
 impl SnowflakeMaker {
     pub(crate) fn next(&mut self, now_ms: u64) -> Snowflake {
-        let earliest = now_ms.saturating_sub(EPOCH_MS) << 22;
+        let earliest = (now_ms.saturating_sub(EPOCH_MS) << 22) | (self.worker << 17);
         self.last = earliest.max(self.last + 1);
         Snowflake(self.last)
+    }
+
+    /// The clock was set, perhaps back.
+    pub(crate) fn clock_was_set(&mut self) {
+        self.last = 0;
+        self.worker = (self.worker + 1) % WORKERS;
     }
 }
 
@@ -150,5 +192,20 @@ mod tests {
         assert_eq!(second.0, first.0 + 1);
         assert_eq!(second.created_ms(), 1_735_689_600_000);
         assert_eq!(iso(second.created_ms()), "2025-01-01T00:00:00.000000+00:00");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_gives_no_id_twice() {
+        let mut maker = SnowflakeMaker::default();
+        let before: Vec<Snowflake> = (0..3).map(|_| maker.next(1_735_689_600_000)).collect();
+        maker.clock_was_set();
+        let after: Vec<Snowflake> = (0..3).map(|_| maker.next(1_735_689_600_000)).collect();
+        assert!(before.iter().all(|id| !after.contains(id)), "{before:?} {after:?}");
+        assert_eq!(after[0].created_ms(), 1_735_689_600_000);
+    }
+
+    #[test]
+    fn the_date_header_is_written_as_http_wants_it() {
+        assert_eq!(http_date(1_735_689_600_000).as_deref(), Some("Wed, 01 Jan 2025 00:00:00 GMT"));
     }
 }

@@ -2,14 +2,18 @@
 //!
 //! One process, one port, everything in memory. It never talks to the real Discord and shares no code with the
 //! client that does, so that neither can hide the other's mistakes. Start reading at [`Simulator`], which puts the
-//! parts together; [`Control`] is how tests and scripts act as people; `state` is what is true right now.
+//! parts together; [`Control`] is how tests and scripts act as people; `state` is what is true right now. [`Recording`] is
+//! what was said, [`Replay`] says it again.
 
+mod cdn;
 mod clock;
 mod control;
 mod endpoint;
 mod error;
 mod gateway;
+mod oauth2;
 mod payload;
+mod recording;
 mod rest;
 mod shared;
 mod state;
@@ -27,12 +31,17 @@ use tokio_util::task::TaskTracker;
 
 pub use clock::{ClockMode, Snowflake};
 pub use control::administer::{Administer, Change, InVoice};
+pub use control::recordings::Repeated;
+pub use control::scenarios::{Scenario, Step};
 pub use control::{
     Attachment, Choose, Click, CommandUse, Control, Membership, React, Receipt, Say, SequenceView, Submit,
 };
 pub use error::{ControlError, SimError};
+pub use recording::replay::Replay;
+pub use recording::{Record, Recording, RecordingError};
 pub use rest::faults::{Fault, FaultRule};
 pub use rest::log::Entry as RequestEntry;
+pub use state::dispatch_faults::{DispatchFault, DispatchFaultRule};
 pub use state::feed::{Observed, SeenField, SeenFile, SeenMessage, Sight};
 pub use state::sessions::SessionView;
 pub use world::World;
@@ -135,6 +144,16 @@ impl Simulator {
         self.shared.state().application.token.clone()
     }
 
+    /// The application's id: `client_id` of a login, and the bot's user id.
+    pub fn client_id(&self) -> Snowflake {
+        self.shared.state().application.id
+    }
+
+    /// What the application proves itself with after a login.
+    pub fn client_secret(&self) -> String {
+        self.shared.state().application.client_secret.clone()
+    }
+
     /// The public key that interactions sent to an endpoint are signed for.
     pub fn public_key(&self) -> String {
         endpoint::shown(&self.shared.state().key)
@@ -172,6 +191,9 @@ fn app(shared: &Arc<Shared>) -> Router {
         .route("/resume/", get(gateway::upgrade))
         .route("/attachments/{channel}/{attachment}/{name}", get(rest::attachment))
         .nest("/api/v10", rest::router(shared))
+        .nest("/api", rest::router(shared))
+        .merge(cdn::router())
+        .merge(oauth2::router())
         .merge(control::http::router())
         .fallback(|| async { error::ApiError::not_found() })
         .with_state(Arc::clone(shared))

@@ -1,5 +1,6 @@
 //! What every connection and request of one simulator shares.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::recording::recorder::Recorder;
 use crate::rest::faults::Faults;
 use crate::rest::limits::Limits;
 use crate::rest::log::RequestLog;
@@ -23,6 +25,11 @@ const HEARTBEAT_MS: u64 = 41_250;
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// The folder that recordings ordered over HTTP go to.
+    pub(crate) recordings: Mutex<Option<PathBuf>>,
+    /// REST requests answered so far.
+    pub(crate) answered: watch::Sender<u64>,
     pub(crate) limits: Mutex<Limits>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) log: Mutex<RequestLog>,
@@ -37,8 +44,12 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(state: State, clock: Arc<Clock>, feed_changed: watch::Receiver<u64>) -> Self {
+        let recorder = Arc::clone(&state.recorder);
         Self {
             state: Mutex::new(state),
+            recorder,
+            recordings: Mutex::default(),
+            answered: watch::Sender::new(0),
             clock,
             limits: Mutex::default(),
             faults: Mutex::default(),

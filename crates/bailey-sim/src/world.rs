@@ -5,6 +5,7 @@ use base64::Engine;
 
 use crate::clock::{EPOCH_MS, Snowflake};
 use crate::error::SimError;
+use crate::state::logins::wrong_redirect_uri;
 
 /// What a member may do, as Discord's permission bits.
 pub mod permission {
@@ -12,6 +13,10 @@ pub mod permission {
     pub const ADD_REACTIONS: u64 = 1 << 6;
     /// Everything.
     pub const ADMINISTRATOR: u64 = 1 << 3;
+    /// Invite people.
+    pub const CREATE_INSTANT_INVITE: u64 = 1 << 0;
+    /// Change the server, add bots to it.
+    pub const MANAGE_GUILD: u64 = 1 << 5;
     /// Remove members.
     pub const KICK_MEMBERS: u64 = 1 << 1;
     /// Keep people off the server.
@@ -95,6 +100,8 @@ pub struct World {
     pub people: Vec<WorldPerson>,
     /// The servers.
     pub guilds: Vec<WorldGuild>,
+    /// Whether people, bot and servers have pictures, drawn from their ids.
+    pub pictures: bool,
     next: u64,
 }
 
@@ -107,6 +114,10 @@ pub struct WorldApplication {
     pub name: String,
     /// The bot token; not a secret, it opens nothing but this simulator.
     pub token: String,
+    /// What the application proves itself with when people log in; opens nothing but this simulator either.
+    pub client_secret: String,
+    /// Where people may be sent back to after logging in, compared letter by letter.
+    pub redirect_uris: Vec<String>,
     /// Whether MESSAGE_CONTENT is enabled for the application.
     pub message_content: bool,
     /// Whether GUILD_MEMBERS is enabled for the application.
@@ -209,12 +220,15 @@ impl World {
                 id: Snowflake(0),
                 name: "Test Bot".to_owned(),
                 token: String::new(),
+                client_secret: "simulated-client-secret-00000001".to_owned(),
+                redirect_uris: Vec::new(),
                 message_content: true,
                 guild_members: true,
                 guild_presences: true,
             },
             people: Vec::new(),
             guilds: Vec::new(),
+            pictures: false,
             next: 0,
         };
         let id = world.next_id();
@@ -246,6 +260,20 @@ impl World {
         self
     }
 
+    /// Gives everybody and every server a picture, drawn from the id; whoever joins later gets one too.
+    #[must_use]
+    pub fn with_pictures(mut self) -> Self {
+        self.pictures = true;
+        self
+    }
+
+    /// Lets people be sent back to this address after logging in.
+    #[must_use]
+    pub fn redirect_uri(mut self, uri: &str) -> Self {
+        self.application.redirect_uris.push(uri.to_owned());
+        self
+    }
+
     /// Adds a server owned by the person named `owner` (a member of it), with the bot in it; `build` fills it.
     #[must_use]
     pub fn guild(
@@ -274,6 +302,11 @@ impl World {
     }
 
     pub(crate) fn check(&self) -> Result<(), SimError> {
+        for uri in &self.application.redirect_uris {
+            if let Some(wrong) = wrong_redirect_uri(uri) {
+                return Err(SimError::World(format!("people cannot be sent back to `{uri}`: {wrong}")));
+            }
+        }
         let known = |name: &str| self.people.iter().any(|person| person.name == name);
         for guild in &self.guilds {
             for (name, roles) in &guild.members {

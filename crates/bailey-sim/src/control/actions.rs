@@ -28,6 +28,7 @@ impl Control {
     /// # Errors
     /// When the person, server or channel does not exist, or the text is empty or too long.
     pub fn say(&self, say: Say) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("say", &say);
         self.act(|state, receipt| {
             let (guild, channel) = find::place(state, say.guild.as_deref(), say.channel.as_deref())?;
             let author = find::member(state, guild, say.person.as_deref(), false)?;
@@ -65,6 +66,7 @@ impl Control {
     /// # Errors
     /// When no such command is registered, an option is missing or does not fit, or the person may not use it.
     pub fn command(&self, using: CommandUse) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("command", &using);
         self.act(|state, receipt| {
             let (guild, channel) = find::place(state, using.guild.as_deref(), using.channel.as_deref())?;
             let person = find::member(state, guild, using.person.as_deref(), false)?;
@@ -81,6 +83,7 @@ impl Control {
     /// # Errors
     /// When the message does not exist or the emoji is not a Unicode one.
     pub fn react(&self, react: React) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("react", &react);
         self.reaction(&react, true)
     }
 
@@ -89,6 +92,7 @@ impl Control {
     /// # Errors
     /// When the message has no such reaction.
     pub fn unreact(&self, react: React) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("unreact", &react);
         self.reaction(&react, false)
     }
 
@@ -120,6 +124,7 @@ impl Control {
     /// # Errors
     /// When they are in it already, or the name is empty or longer than 32 letters.
     pub fn join(&self, who: &Membership) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("join", who);
         self.act(|state, receipt| {
             let guild = find::guild(state, who.guild.as_deref())?.id;
             if !(1..=32).contains(&who.name.chars().count()) {
@@ -143,6 +148,7 @@ impl Control {
     /// # Errors
     /// When they are not in it.
     pub fn leave(&self, who: &Membership) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("leave", who);
         self.act(|state, receipt| {
             let guild = find::guild(state, who.guild.as_deref())?;
             let person = find::member(state, guild, Some(&who.name), false)?;

@@ -1,7 +1,7 @@
 //! What the people of a server change about it: channels, roles, nicknames; and who is in voice. Whoever does it
 //! may; the bot's audit log has only what the bot did.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Control, Receipt, find};
 use crate::clock::Snowflake;
@@ -12,7 +12,7 @@ use crate::state::voice::Voice;
 use crate::world::{ChannelKind, permission};
 
 /// A change of a server.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Administer {
     /// Which server.
@@ -23,7 +23,7 @@ pub struct Administer {
 }
 
 /// What is changed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// A channel is made: `text`, `voice`, `category` or `announcement`.
@@ -87,7 +87,7 @@ pub enum Change {
 }
 
 /// Somebody comes into a voice channel, goes, or changes how they are in it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InVoice {
     /// Who.
@@ -113,6 +113,7 @@ impl Control {
     /// # Errors
     /// When there is no such server, channel, role or member, or a name is empty or longer than 100 letters.
     pub fn administer(&self, administer: &Administer) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("administer", administer);
         self.act(|state, _| {
             let guild = find::guild(state, administer.guild.as_deref())?.id;
             change(state, guild, &administer.change)
@@ -124,6 +125,7 @@ impl Control {
     /// # Errors
     /// When there is no such member or channel, or people cannot talk in it.
     pub fn voice(&self, in_voice: &InVoice) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("voice", in_voice);
         self.act(|state, receipt| {
             let guild = find::guild(state, in_voice.guild.as_deref())?;
             let person = find::member(state, guild, in_voice.person.as_deref(), false)?;

@@ -16,6 +16,7 @@ impl Control {
     /// # Errors
     /// When no message the person sees has such a button, or it is disabled or a link.
     pub fn click(&self, click: &Click) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("click", click);
         self.act(|state, receipt| {
             let guild = find::guild(state, click.guild.as_deref())?;
             let person = find::member(state, guild, click.person.as_deref(), false)?;
@@ -44,6 +45,7 @@ impl Control {
     /// # Errors
     /// When no message the person sees has such a select, or it does not take these values.
     pub fn choose(&self, choose: &Choose) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("choose", choose);
         self.act(|state, receipt| {
             let guild = find::guild(state, choose.guild.as_deref())?;
             let person = find::member(state, guild, choose.person.as_deref(), false)?;
@@ -72,6 +74,7 @@ impl Control {
     /// # Errors
     /// When none is open, a field is unknown, or a required one is empty.
     pub fn submit(&self, submit: &Submit) -> Result<Receipt, ControlError> {
+        self.shared.recorder.control("submit", submit);
         self.act(|state, receipt| {
             let open = state.interactions.modals.keys().copied();
             let person = match &submit.person {

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, Request, State as Extract};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Extract};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Control;
+use super::operations::Trouble;
+use super::{Control, operations};
 use crate::error::ControlError;
 use crate::rest::MOST_BODY;
 use crate::shared::Shared;
@@ -48,142 +48,33 @@ fn operations() -> Router<Arc<Shared>> {
         .route("/sessions", get(|sim: Sim| async move { Json(control(&sim).sessions()) }))
         .route("/requests", get(|sim: Sim| async move { Json(control(&sim).requests()) }))
         .route("/observed", get(observed))
-        .route("/say", post(|sim: Sim, body: Bytes| run(sim, body, |control, say| control.say(say))))
-        .route(
-            "/command",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, using| control.command(using))),
-        )
-        .route("/click", post(|sim: Sim, body: Bytes| run(sim, body, |control, click| control.click(&click))))
-        .route(
-            "/choose",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, choose| control.choose(&choose))),
-        )
-        .route(
-            "/submit",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, submit| control.submit(&submit))),
-        )
-        .route("/react", post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.react(react))))
-        .route(
-            "/unreact",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, react| control.unreact(react))),
-        )
-        .route(
-            "/administer",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, what| control.administer(&what))),
-        )
-        .route("/voice", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.voice(&who))))
-        .route("/join", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.join(&who))))
-        .route("/leave", post(|sim: Sim, body: Bytes| run(sim, body, |control, who| control.leave(&who))))
-        .route("/advance", post(|sim: Sim, body: Bytes| run(sim, body, advance)))
-        .route(
-            "/reconnect",
-            post(|sim: Sim, body: Bytes| run(sim, body, |control, _: Nothing| Ok(control.reconnect()))),
-        )
-        .route("/invalidate_session", post(|sim: Sim, body: Bytes| run(sim, body, invalidate)))
-        .route("/drop_connection", post(|sim: Sim, body: Bytes| run(sim, body, drop_connection)))
-        .route(
-            "/fault",
-            post(|sim: Sim, body: Bytes| {
-                run(sim, body, |control, rule| control.fault(rule).map(|()| json!({"ok": true})))
-            }),
-        )
-        .route(
-            "/clear_faults",
-            post(|sim: Sim, body: Bytes| {
-                run(sim, body, |control, _: Nothing| {
-                    control.clear_faults();
-                    Ok(json!({"ok": true}))
-                })
-            }),
-        )
-        .route(
-            "/global_rate_limit",
-            post(|sim: Sim, body: Bytes| {
-                run(sim, body, |control, time: Seconds| {
-                    control.global_rate_limit(time.duration());
-                    Ok(json!({"ok": true}))
-                })
-            }),
-        )
-        .fallback(|| async {
-            let error = ControlError::new(
-                "there is nothing here",
-                "the page is /sim/, operations are below /sim/api/",
-            );
-            failure(StatusCode::NOT_FOUND, &error)
-        })
+        .route("/scenarios", get(|sim: Sim| async move { Json(control(&sim).scenarios()) }))
+        .route("/{operation}", post(operate).fallback(nothing_here))
+        .fallback(nothing_here)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Seconds {
-    seconds: f64,
+async fn nothing_here() -> Response {
+    let error =
+        ControlError::new("there is nothing here", "the page is /sim/, operations are below /sim/api/");
+    failure(StatusCode::NOT_FOUND, &error)
 }
 
-impl Seconds {
-    fn duration(&self) -> Duration {
-        Duration::try_from_secs_f64(self.seconds).unwrap_or(Duration::ZERO)
+/// Reads one operation's JSON, does it, writes its receipt.
+async fn operate(sim: Sim, Path(operation): Path<String>, body: Bytes) -> Response {
+    let body = if body.is_empty() { &b"{}"[..] } else { &body };
+    let done = serde_json::from_slice(body)
+        .map_err(Trouble::unreadable)
+        .and_then(|fields| operations::perform(&control(&sim), &operation, fields));
+    match done {
+        Ok(receipt) => Json(receipt).into_response(),
+        Err(Trouble::Unknown) => nothing_here().await,
+        Err(Trouble::Unreadable(error)) => failure(StatusCode::BAD_REQUEST, &error),
+        Err(Trouble::Refused(error)) => failure(StatusCode::UNPROCESSABLE_ENTITY, &error),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invalidate {
-    #[serde(default)]
-    resumable: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DropConnection {
-    #[serde(default)]
-    code: Option<u16>,
 }
 
 fn control(sim: &Sim) -> Control {
     Control::new(Arc::clone(&sim.0))
-}
-
-fn advance(control: &Control, time: Seconds) -> Result<Value, ControlError> {
-    if !(time.seconds.is_finite() && time.seconds >= 0.0) {
-        return Err(ControlError::new("time only moves forward", "give `seconds` as a number of at least 0"));
-    }
-    Ok(json!({"now_ms": control.advance(time.duration())?}))
-}
-
-fn invalidate(control: &Control, how: Invalidate) -> Result<Value, ControlError> {
-    Ok(json!(control.invalidate_session(how.resumable)))
-}
-
-fn drop_connection(control: &Control, how: DropConnection) -> Result<Value, ControlError> {
-    Ok(json!(control.drop_connection(how.code)))
-}
-
-/// Reads one operation's JSON, does it, writes its receipt.
-async fn run<T: DeserializeOwned, R: serde::Serialize>(
-    sim: Sim,
-    body: Bytes,
-    action: impl FnOnce(&Control, T) -> Result<R, ControlError>,
-) -> Response {
-    let body = if body.is_empty() { &b"{}"[..] } else { &body };
-    let operation = match serde_json::from_slice(body) {
-        Ok(operation) => operation,
-        Err(error) => {
-            let error = ControlError::new(
-                format!("the operation cannot be read: {error}"),
-                "fields are in the reference",
-            );
-            return failure(StatusCode::BAD_REQUEST, &error);
-        }
-    };
-    match action(&control(&sim), operation) {
-        Ok(receipt) => Json(receipt).into_response(),
-        Err(error) => failure(StatusCode::UNPROCESSABLE_ENTITY, &error),
-    }
 }
 
 fn failure(status: StatusCode, error: &ControlError) -> Response {
@@ -248,13 +139,13 @@ async fn overview(sim: Sim) -> Response {
         })
         .collect();
     let body = json!({
-        "now_ms": state.clock.now_ms(), "manual_clock": state.clock.is_manual(), "bot": state.application.name,
+        "now_ms": state.clock.steady_ms(), "manual_clock": state.clock.is_manual(), "bot": state.application.name,
         "guilds": guilds, "sessions": sessions, "requests": requests,
     });
     Json(body).into_response()
 }
 
-fn asset(kind: &'static str, text: &'static str) -> Response {
+pub(crate) fn asset(kind: &'static str, text: &'static str) -> Response {
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'none'; \
                   base-uri 'none'; frame-ancestors 'none'";
     let headers = [
@@ -292,7 +183,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a `Host` header names this machine itself.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(""),
         None => host.split(':').next().unwrap_or(""),

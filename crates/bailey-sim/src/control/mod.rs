@@ -6,13 +6,16 @@ pub(crate) mod administer;
 mod components;
 mod find;
 pub(crate) mod http;
+mod operations;
 mod options;
+pub(crate) mod recordings;
+pub(crate) mod scenarios;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Snowflake;
@@ -21,8 +24,15 @@ use crate::rest::faults::FaultRule;
 use crate::rest::log::Entry;
 use crate::shared::{Shared, lock};
 use crate::state::State;
+use crate::state::dispatch_faults::{DispatchFaultRule, EVENTS};
 use crate::state::feed::{Observed, SeenMessage};
-use crate::state::sessions::{SessionView, Signal};
+use crate::state::logins::wrong_redirect_uri;
+use crate::state::sessions::{Session, SessionView, Signal};
+
+/// The most that Discord's clock is wrong, a day.
+const MOST_SKEW_SECONDS: u64 = 86_400;
+/// Connections that suffer from one order.
+const MOST_CONNECTION_FAULTS: u32 = 1000;
 
 /// Acts on one simulator; cheap to clone. People, servers, channels and roles are named by name or id. Where the
 /// person is left out it is alice (or else the first person), the server the first one, the channel its first text
@@ -33,7 +43,7 @@ pub struct Control {
 }
 
 /// A message to send as a person.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Say {
     /// Who speaks.
@@ -52,7 +62,7 @@ pub struct Say {
 }
 
 /// A file a person sends.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Attachment {
     /// File name.
@@ -66,7 +76,7 @@ pub struct Attachment {
 }
 
 /// A registered command to use.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommandUse {
     /// Who uses it.
@@ -87,7 +97,7 @@ pub struct CommandUse {
 }
 
 /// A button to press.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Click {
     /// Who presses it.
@@ -104,7 +114,7 @@ pub struct Click {
 }
 
 /// Values to choose in a select.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Choose {
     /// Who chooses.
@@ -121,7 +131,7 @@ pub struct Choose {
 }
 
 /// The form in front of a person, filled.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Submit {
     /// Whose form.
@@ -134,7 +144,7 @@ pub struct Submit {
 }
 
 /// A reaction to leave or take back.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct React {
     /// Whose.
@@ -151,7 +161,7 @@ pub struct React {
 }
 
 /// Somebody joining or leaving a server.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Membership {
     /// Who; made when nobody has that name.
@@ -219,6 +229,7 @@ impl Control {
     /// # Errors
     /// Under real time, which cannot be moved.
     pub fn advance(&self, by: Duration) -> Result<u64, ControlError> {
+        self.shared.recorder.control("advance", &json!({"seconds": by.as_secs_f64()}));
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         let Some(now) = self.shared.clock.advance(by) else {
             let hint = "start it with ClockMode::Manual to move time yourself";
@@ -230,7 +241,7 @@ impl Control {
 
     /// The simulated time in Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
-        self.shared.clock.now_ms()
+        self.shared.clock.steady_ms()
     }
 
     /// Sends interactions to this address from now on instead of the gateway, or to the gateway again (`None`). The
@@ -246,20 +257,55 @@ impl Control {
         Ok(())
     }
 
+    /// Lets people be sent back to this address after logging in.
+    ///
+    /// # Errors
+    /// When it is no http(s) address without a fragment, or 100 are registered already.
+    pub fn register_redirect_uri(&self, uri: &str) -> Result<(), ControlError> {
+        self.shared.recorder.control("register_redirect_uri", &json!({"uri": uri}));
+        if let Some(wrong) = wrong_redirect_uri(uri) {
+            let text = format!("people cannot be sent back to `{uri}`: {wrong}");
+            return Err(ControlError::new(
+                text,
+                "give the whole address, e.g. http://127.0.0.1:8080/callback",
+            ));
+        }
+        if self.shared.state().register_redirect_uri(uri) {
+            return Ok(());
+        }
+        Err(ControlError::new("100 redirect addresses are registered already", "use one of them"))
+    }
+
     /// Tells connected clients to reconnect and resume (op 7).
     pub fn reconnect(&self) -> Vec<SessionView> {
+        self.shared.recorder.control("reconnect", &json!({}));
         self.signal(Signal::Reconnect)
     }
 
     /// Tells connected clients that their session is invalid (op 9).
     pub fn invalidate_session(&self, resumable: bool) -> Vec<SessionView> {
+        self.shared.recorder.control("invalidate_session", &json!({"resumable": resumable}));
         self.signal(Signal::InvalidSession(resumable))
     }
 
     /// Closes gateway connections with this code (1000-4999), or cuts the line without a word (`None`).
     /// Sessions can be resumed, unless the code is 4003, 4004, 4007 or 4009.
     pub fn drop_connection(&self, code: Option<u16>) -> Vec<SessionView> {
+        self.shared.recorder.control("drop_connection", &json!({"code": code}));
         self.signal(Signal::Close(code.map(|code| code.clamp(1000, 4999))))
+    }
+
+    /// Refuses the next so many gateway connections with 503 before they begin; at most 1,000.
+    pub fn refuse_connections(&self, times: u32) {
+        self.shared.recorder.control("refuse_connections", &json!({"times": times}));
+        self.shared.state().sessions.refuse = times.min(MOST_CONNECTION_FAULTS);
+    }
+
+    /// Cuts the line of the next so many sessions right after they were resumed and told what they missed; at most
+    /// 1,000.
+    pub fn cut_resumed(&self, times: u32) {
+        self.shared.recorder.control("cut_resumed", &json!({"times": times}));
+        self.shared.state().sessions.cut_resumed = times.min(MOST_CONNECTION_FAULTS);
     }
 
     fn signal(&self, signal: Signal) -> Vec<SessionView> {
@@ -279,19 +325,58 @@ impl Control {
     /// # Errors
     /// When 100 rules are waiting already.
     pub fn fault(&self, rule: FaultRule) -> Result<(), ControlError> {
+        self.shared.recorder.control("fault", &rule);
         if lock(&self.shared.faults).add(rule) {
             return Ok(());
         }
         Err(ControlError::new("100 fault rules are waiting already", "clear them first"))
     }
 
-    /// Forgets every fault that has not happened yet.
+    /// Orders a fault for coming dispatches of the gateway.
+    ///
+    /// # Errors
+    /// When the event is none the simulator dispatches, or 100 rules are waiting already.
+    pub fn dispatch_fault(&self, rule: DispatchFaultRule) -> Result<(), ControlError> {
+        self.shared.recorder.control("dispatch_fault", &rule);
+        if let Some(event) = rule.event.as_deref().filter(|event| !EVENTS.contains(event)) {
+            let known = format!("there are: {}", EVENTS.join(", "));
+            return Err(ControlError::new(format!("no event is called `{event}`"), known));
+        }
+        if self.shared.state().dispatch_faults.add(rule) {
+            return Ok(());
+        }
+        Err(ControlError::new("100 dispatch fault rules are waiting already", "clear them first"))
+    }
+
+    /// Forgets every fault that has not happened yet, for requests, dispatches and
+    /// connections; what is held back is sent.
     pub fn clear_faults(&self) {
+        self.shared.recorder.control("clear_faults", &json!({}));
         lock(&self.shared.faults).clear();
+        let mut state = self.shared.state();
+        state.dispatch_faults.clear();
+        (state.sessions.refuse, state.sessions.cut_resumed) = (0, 0);
+        state.sessions.by_id.values_mut().for_each(Session::release);
+    }
+
+    /// Lets Discord's clock run ahead by so many seconds, or behind (less than 0): ids, times in payloads, signatures,
+    /// the `Date` header and the ends of rate limits. How long things last does not change. 0: it is right again.
+    ///
+    /// # Errors
+    /// When it is more than a day.
+    pub fn clock_skew(&self, seconds: i64) -> Result<(), ControlError> {
+        self.shared.recorder.control("clock_skew", &json!({"seconds": seconds}));
+        if seconds.unsigned_abs() > MOST_SKEW_SECONDS {
+            let hint = format!("give -{MOST_SKEW_SECONDS} to {MOST_SKEW_SECONDS} seconds");
+            return Err(ControlError::new(format!("{seconds} seconds is more than a clock is wrong"), hint));
+        }
+        self.shared.state().set_skew(seconds * 1000);
+        Ok(())
     }
 
     /// Answers everything but interaction endpoints with a global 429 for a while of real time, at most ten minutes.
     pub fn global_rate_limit(&self, how_long: Duration) {
+        self.shared.recorder.control("global_rate_limit", &json!({"seconds": how_long.as_secs_f64()}));
         lock(&self.shared.limits).block_globally(how_long.min(Duration::from_secs(600)));
     }
 

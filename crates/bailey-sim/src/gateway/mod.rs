@@ -1,7 +1,7 @@
 //! One gateway connection: hello, identify or resume, heartbeats, and everything the session is told.
 //! What sessions are told is decided in `state::sessions`; here it only travels.
 
-mod transport;
+pub(crate) mod transport;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,6 +47,10 @@ pub(crate) async fn upgrade(
     Query(params): Query<Params>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    if shared.state().refuses_connection() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "no gateway connections for now, as ordered")
+            .into_response();
+    }
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many gateway connections").into_response();
     };
@@ -129,7 +133,7 @@ impl Connection {
             return Err(End::Close(4002, "Only encoding=json is simulated"));
         }
         let hello = json!({"heartbeat_interval": self.heartbeat.as_millis() as u64, "_trace": ["simulator"]});
-        self.send(&json!({"t": null, "s": null, "op": 10, "d": hello}).to_string()).await?;
+        self.say(&json!({"t": null, "s": null, "op": 10, "d": hello})).await?;
         let stop = self.shared.stop.clone();
         loop {
             let wake = self.session.as_ref().map(|(_, wake)| Arc::clone(wake));
@@ -194,25 +198,22 @@ impl Connection {
 
     async fn obey(&mut self, signal: Signal) -> Result<(), End> {
         match signal {
-            Signal::Reconnect => {
-                self.send(&json!({"t": null, "s": null, "op": 7, "d": null}).to_string()).await
-            }
-            Signal::RequestHeartbeat => {
-                self.send(&json!({"t": null, "s": null, "op": 1, "d": null}).to_string()).await
-            }
+            Signal::Reconnect | Signal::RequestHeartbeat => self.send(&signal.frame().to_string()).await,
             Signal::InvalidSession(resumable) => {
                 if !resumable && let Some((id, _)) = self.session.take() {
                     self.shared.state().disconnect(self.number, &id, true);
                 }
-                self.invalid_session(resumable).await
+                self.send(&signal.frame().to_string()).await
             }
             Signal::Close(Some(code)) => Err(End::Close(code, "Closed by the simulator's driver")),
             Signal::Close(None) => Err(End::Cut),
         }
     }
 
-    async fn invalid_session(&mut self, resumable: bool) -> Result<(), End> {
-        self.send(&json!({"t": null, "s": null, "op": 9, "d": resumable}).to_string()).await
+    /// Sends a frame that belongs to no session.
+    async fn say(&mut self, frame: &Value) -> Result<(), End> {
+        self.shared.recorder.sent(self.number, frame);
+        self.send(&frame.to_string()).await
     }
 
     async fn receive(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), End> {
@@ -235,6 +236,7 @@ impl Connection {
         if text.len() > MOST_FRAME {
             return Err(UNREADABLE);
         }
+        self.shared.recorder.received(self.number, &text);
         let frame: Value = serde_json::from_slice(&text).map_err(|_| UNREADABLE)?;
         let Some(op) = frame.get("op").and_then(Value::as_u64) else { return Err(UNREADABLE) };
         let data = frame.get("d").unwrap_or(&Value::Null);
@@ -261,7 +263,7 @@ impl Connection {
             drop(state);
             shared.client_heard();
         }
-        self.send(&json!({"t": null, "s": null, "op": 11, "d": null}).to_string()).await
+        self.say(&json!({"t": null, "s": null, "op": 11, "d": null})).await
     }
 
     async fn identify(&mut self, data: &Value) -> Result<(), End> {
@@ -324,7 +326,7 @@ impl Connection {
             }
             state.resume(self.number, id, sequence)
         };
-        let Some(wake) = resumed else { return self.invalid_session(false).await };
+        let Some(wake) = resumed else { return self.say(&Signal::InvalidSession(false).frame()).await };
         self.session = Some((id.to_owned(), wake));
         self.sent = sequence;
         shared.client_heard();
@@ -383,8 +385,11 @@ impl Connection {
             }
             payloads.push(chunk);
         }
+        let state = &mut *state;
         if let Some(session) = state.sessions.by_id.get_mut(session_id) {
-            payloads.iter().for_each(|chunk| session.push("GUILD_MEMBERS_CHUNK", chunk));
+            for chunk in &payloads {
+                session.push("GUILD_MEMBERS_CHUNK", chunk, state.dispatch_faults.take("GUILD_MEMBERS_CHUNK"));
+            }
         }
         Ok(())
     }

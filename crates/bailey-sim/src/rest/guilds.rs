@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State as Extract};
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::channels::number;
-use super::{Answer, Sim, id, ok};
+use super::{Answer, Sim, id, login, ok};
 use crate::clock::Snowflake;
 use crate::error::{ApiError, FieldErrors};
 use crate::state::model::intent;
@@ -77,10 +78,13 @@ pub(crate) async fn search(Extract(shared): Sim, Path(guild): Path<String>, Quer
     Ok(ok(members.take(limit).map(|member| state.render_member(member)).collect::<Value>()))
 }
 
-/// A user by id, or the bot as `@me`.
-pub(crate) async fn user(Extract(shared): Sim, Path(user): Path<String>) -> Answer {
+/// A user by id, or as `@me` the bot or the person who logged in.
+pub(crate) async fn user(Extract(shared): Sim, headers: HeaderMap, Path(user): Path<String>) -> Answer {
     let state = shared.state();
     if user == "@me" {
+        if let Some(grant) = login::allowed(&state, &headers, Some("identify"))? {
+            return Ok(ok(login::person(&state, grant)));
+        }
         let mut json = state.render_user(state.application.id);
         if let Some(map) = json.as_object_mut() {
             map.insert("mfa_enabled".to_owned(), json!(true));

@@ -11,7 +11,8 @@ const ROUTES: &str = include_str!("known_routes.txt");
 /// The answer to a request no route of ours takes.
 pub(super) async fn unanswered(request: Request) -> ApiError {
     let path = request.uri().path();
-    let methods = methods(path.strip_prefix("/api/v10").unwrap_or(path));
+    let methods =
+        methods(path.strip_prefix("/api/v10").or_else(|| path.strip_prefix("/api")).unwrap_or(path));
     match methods {
         Some(methods) if methods.contains(&request.method().as_str()) => ApiError::not_simulated(),
         Some(_) => ApiError::method_not_allowed(),

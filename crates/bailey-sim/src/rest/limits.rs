@@ -9,8 +9,6 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::clock::wall_ms;
-
 /// Requests per second for one bot, interaction endpoints not counted.
 const GLOBAL: u32 = 50;
 /// Buckets remembered; past this, finished ones are forgotten.
@@ -56,8 +54,15 @@ fn class(method: &Method, path: &[&str]) -> Class {
 }
 
 impl Limits {
-    /// Counts a request; gives the headers of its answer, or the refusal. `path` is without `/api/v10`.
-    pub(crate) fn take(&mut self, method: &Method, path: &str, by_token: bool) -> Result<HeaderMap, Refusal> {
+    /// Counts a request; gives the headers of its answer, or the refusal. `path` is without `/api/v10`, `wall_ms` real
+    /// time as Discord sees it.
+    pub(crate) fn take(
+        &mut self,
+        method: &Method,
+        path: &str,
+        by_token: bool,
+        wall_ms: u64,
+    ) -> Result<HeaderMap, Refusal> {
         let now = Instant::now();
         if !by_token {
             if let Some(until) = self.global_block.filter(|until| *until > now) {
@@ -94,7 +99,7 @@ impl Limits {
         if taken && class.name == INTERACTION {
             return Ok(headers); // Discord says nothing of a limit where a first answer goes
         }
-        let reset_at = wall_ms() as f64 / 1000.0 + left.as_secs_f64();
+        let reset_at = wall_ms as f64 / 1000.0 + left.as_secs_f64();
         let mut set = |name: &'static str, value: String| {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(HeaderName::from_static(name), value);

@@ -11,6 +11,7 @@ mod interactions;
 mod known;
 pub(crate) mod limits;
 pub(crate) mod log;
+mod login;
 mod moderation;
 mod reactions;
 mod reason;
@@ -19,16 +20,17 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State as Extract};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::clock::Snowflake;
+use crate::clock::{Snowflake, http_date};
 use crate::error::ApiError;
 use crate::shared::{Shared, lock};
 use faults::Fault;
@@ -45,6 +47,11 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/gateway", get(applications::gateway))
         .route("/gateway/bot", get(applications::gateway_bot))
         .route("/users/{user}", get(guilds::user))
+        .route("/users/@me/guilds", get(login::guilds))
+        .route("/users/@me/guilds/{guild}/member", get(login::member))
+        .route("/oauth2/@me", get(login::me))
+        .route("/oauth2/token", post(login::token))
+        .route("/oauth2/token/revoke", post(login::revoke))
         .route("/applications/@me", get(applications::me).patch(applications::edit_me))
         .route("/oauth2/applications/@me", get(applications::me))
         .route(
@@ -61,6 +68,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
             "/applications/{application}/guilds/{guild}/commands",
             get(applications::guild_list).put(applications::guild_overwrite).post(applications::guild_create),
         )
+        .route("/applications/{application}/guilds/{guild}/commands/permissions", any(known::unanswered))
         .route(
             "/applications/{application}/guilds/{guild}/commands/{command}",
             get(applications::guild_one).delete(applications::guild_delete),
@@ -138,6 +146,10 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let began = Instant::now();
+    let (request, number) = match written_down(&shared, request).await {
+        Ok(both) => both,
+        Err(refusal) => return refusal.into_response(),
+    };
     let fault = lock(&shared.faults).matching(&method, &path);
     let mut response = match fault {
         Some(Fault::Status { status, body }) => {
@@ -160,20 +172,69 @@ async fn pass(Extract(shared): Sim, request: Request, next: Next) -> Response {
     };
     // By its absence clients tell that something else than Discord answered, and give up.
     response.headers_mut().insert(header::VIA, HeaderValue::from_static("1.1 google"));
+    if let Some(date) = http_date(shared.clock.discord_wall_ms())
+        && let Ok(date) = HeaderValue::from_str(&date)
+    {
+        response.headers_mut().insert(header::DATE, date);
+    }
     lock(&shared.log).push(log::Entry {
-        at_ms: shared.clock.now_ms(),
+        at_ms: shared.clock.steady_ms(),
         method: method.to_string(),
         path: log::without_token(&path),
         status: response.status().as_u16(),
         milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
+    if let Some(number) = number {
+        response = answer_written_down(&shared, number, response).await;
+    }
+    shared.answered.send_modify(|count| *count += 1);
     response
+}
+
+/// Records a request, when that is wanted; gives it back with its number.
+async fn written_down(shared: &Shared, request: Request) -> Result<(Request, Option<u64>), ApiError> {
+    if !shared.recorder.is_on() {
+        return Ok((request, None));
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, MOST_BODY).await.map_err(|_| ApiError::request_too_large())?;
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let body = recorded_body(kind, &bytes);
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let number = shared.recorder.request(parts.method.as_str(), path, &body);
+    Ok((Request::from_parts(parts, Body::from(bytes)), number))
+}
+
+/// A body as recordings have it: JSON, or the fields of a form. Of anything else, files above all, only the media type.
+pub(crate) fn recorded_body(kind: &str, bytes: &[u8]) -> Value {
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    match kind {
+        _ if bytes.is_empty() => Value::Null,
+        "application/x-www-form-urlencoded" => form_urlencoded::parse(bytes)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect(),
+        "multipart/form-data" => json!({"media_type": kind}),
+        _ => serde_json::from_slice(bytes).unwrap_or_else(|_| json!({"media_type": kind})),
+    }
+}
+
+async fn answer_written_down(shared: &Shared, number: u64, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    // Answers are made in memory: they can always be read.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let body = match bytes.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+    };
+    shared.recorder.answer(number, parts.status.as_u16(), &body);
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 /// Reads what a client sends although nobody wants it: one that is answered while it writes may take that for a
 /// broken connection.
 async fn take_in(request: Request) {
-    let _too_large_or_broken = axum::body::to_bytes(request.into_body(), MOST_BODY).await;
+    let _too_large_or_broken = to_bytes(request.into_body(), MOST_BODY).await;
 }
 
 fn plain_fault(status: u16, body: Option<Value>) -> Response {
@@ -200,11 +261,13 @@ async fn guarded(
     // A webhook's address without its token is the bot's to ask for.
     let by_token = path.starts_with("/interactions/")
         || path.strip_prefix("/webhooks/").is_some_and(|rest| rest.contains('/'));
-    if !by_token && path != "/gateway" && !authorized(shared, request.headers()) {
+    let proves_itself = path == "/gateway" || path.starts_with("/oauth2/token");
+    let is_person = login::is_for_people(path) && login::is_logged_in(&shared.state(), request.headers());
+    if !by_token && !proves_itself && !is_person && !authorized(shared, request.headers()) {
         take_in(request).await;
         return ApiError::unauthorized().into_response();
     }
-    let outcome = lock(&shared.limits).take(method, path, by_token);
+    let outcome = lock(&shared.limits).take(method, path, by_token, shared.clock.discord_wall_ms());
     let headers = match outcome {
         Ok(headers) => headers,
         Err(refusal) => {

@@ -92,7 +92,7 @@ impl State {
         self.audit.0.push_back(Entry { id, guild, action, target, reason: reason.clone() });
         let guild = self.guilds.get(&guild).map_or_else(String::new, |guild| guild.name.clone());
         let sight = Sight::Audited { guild, action: action.words().to_owned(), target: name, reason };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
     }
 
     /// A server's log, newest first.

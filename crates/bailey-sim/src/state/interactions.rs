@@ -110,6 +110,7 @@ impl State {
     pub(crate) fn ask(&mut self, asking: Asking) -> Option<Snowflake> {
         let id = self.new_id();
         let token = self.random_hex(32);
+        self.recorder.learn("interaction", &token);
         let guild = self.guilds.get(&asking.guild)?;
         let channel = self.channels.get(&asking.channel)?;
         let mut data = self.interaction_surroundings(guild, channel, asking.user);
@@ -127,7 +128,7 @@ impl State {
             user: asking.user,
             guild: asking.guild,
             channel: asking.channel,
-            created_ms: self.clock.now_ms(),
+            created_ms: self.clock.steady_ms(),
             phase: Phase::Waiting,
             original: None,
             source: asking.source,
@@ -152,7 +153,7 @@ impl State {
 
     /// Fails what nobody answered in time. Called whenever time has passed.
     pub(crate) fn expire(&mut self) {
-        let now = self.clock.now_ms();
+        let now = self.clock.steady_ms();
         let late = |at: &Interaction, window: u64| now >= at.created_ms.saturating_add(window);
         let mut failed = Vec::new();
         for interaction in self.interactions.by_id.values_mut() {
@@ -230,7 +231,7 @@ impl State {
             5 => Some(self.answer_with_thinking(&known, &data)?),
             6 => {
                 let sight = Sight::Acknowledged { interaction_id: id, person: self.name_of(known.user) };
-                self.feed.push(self.clock.now_ms(), sight);
+                self.feed.push(self.clock.steady_ms(), sight);
                 known.source
             }
             7 => {
@@ -273,7 +274,7 @@ impl State {
             channel: self.channel_name(at.channel),
             ephemeral,
         };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Ok(id)
     }
 
@@ -292,7 +293,7 @@ impl State {
     fn show_choices(&mut self, at: &Interaction, data: &Value) -> Result<(), ApiError> {
         let choices = payload::choices(data)?;
         let sight = Sight::Choices { interaction_id: at.id, person: self.name_of(at.user), choices };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Ok(())
     }
 
@@ -315,7 +316,7 @@ impl State {
             title,
             fields,
         };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Ok(())
     }
 

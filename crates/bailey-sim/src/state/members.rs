@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::State;
 use super::feed::Sight;
-use super::model::{Member, User, intent};
+use super::model::{Member, Role, User, intent};
+use super::roles::MOST_ROLES;
 use super::sessions::Dispatch;
 use crate::clock::Snowflake;
 
@@ -21,7 +22,7 @@ impl State {
             return None;
         }
         let id = self.new_id();
-        self.users.insert(id, User { id, name: name.to_owned(), bot: false });
+        self.users.insert(id, User { id, name: name.to_owned(), bot: false, avatar: self.picture(id) });
         Some(id)
     }
 
@@ -47,7 +48,49 @@ impl State {
             strip: false,
         });
         let sight = Sight::MemberJoined { guild: guild_name, person: self.name_of(person) };
-        self.feed.push(now, sight);
+        self.feed.push(self.clock.steady_ms(), sight);
+        true
+    }
+
+    /// Lets the bot into a server, with a role of its own for its permissions; where it is already, the role gets them.
+    /// False when it is banned there.
+    pub(crate) fn add_bot(&mut self, guild: Snowflake, permissions: u64) -> bool {
+        let (now, bot, role_id) = (self.clock.now_ms(), self.application.id, self.new_id());
+        let name = self.application.name.clone();
+        let Some(entry) = self.guilds.get_mut(&guild).filter(|entry| !entry.bans.contains_key(&bot)) else {
+            return false;
+        };
+        let there = entry.members.contains_key(&bot);
+        let full = entry.roles.len() >= MOST_ROLES;
+        let own = entry.roles.iter_mut().find(|role| role.bot == Some(bot));
+        let role = match own {
+            Some(role) => {
+                role.permissions = permissions;
+                Some(role.id)
+            }
+            // Without permissions Discord makes no role.
+            None if permissions == 0 || full => None,
+            None => {
+                let others = entry.roles.iter_mut().filter(|role| role.id != guild);
+                others.for_each(|role| role.position += 1);
+                let mut role = Role::named(role_id, &name, permissions, 1);
+                role.bot = Some(bot);
+                entry.roles.push(role);
+                Some(role_id)
+            }
+        };
+        let member = entry.members.entry(bot).or_insert_with(|| Member::new(bot, Vec::new(), now));
+        member.roles.extend(role.filter(|role| !member.roles.contains(role)));
+        let guild_name = entry.name.clone();
+        if there {
+            if let Some(role) = role {
+                self.tell_role_update(guild, role);
+            }
+            return true;
+        }
+        self.tell_guild_create(guild);
+        let sight = Sight::MemberJoined { guild: guild_name, person: name };
+        self.feed.push(self.clock.steady_ms(), sight);
         true
     }
 
@@ -69,7 +112,7 @@ impl State {
             strip: false,
         });
         let sight = Sight::MemberLeft { guild: guild_name, person: self.name_of(person) };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         true
     }
 }

@@ -231,7 +231,7 @@ impl State {
             } else {
                 Sight::MessageEdited { message: seen }
             };
-            self.feed.push(self.clock.now_ms(), what);
+            self.feed.push(self.clock.steady_ms(), what);
         }
     }
 
@@ -315,7 +315,7 @@ impl State {
             channel_id: channel,
             channel: self.channel_name(channel),
         };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Some(message)
     }
 
@@ -355,7 +355,7 @@ impl State {
             bot: self.is_bot(user),
             emoji: emoji.to_owned(),
         };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Ok(())
     }
 
@@ -385,7 +385,7 @@ impl State {
             bot: self.is_bot(user),
             emoji: emoji.to_owned(),
         };
-        self.feed.push(self.clock.now_ms(), sight);
+        self.feed.push(self.clock.steady_ms(), sight);
         Ok(())
     }
 

@@ -4,8 +4,10 @@
 pub(crate) mod audit;
 pub(crate) mod channels;
 pub(crate) mod commands;
+pub(crate) mod dispatch_faults;
 pub(crate) mod feed;
 pub(crate) mod interactions;
+pub(crate) mod logins;
 pub(crate) mod members;
 pub(crate) mod messages;
 pub(crate) mod model;
@@ -27,14 +29,18 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, watch};
 
+use crate::cdn;
 use crate::clock::{Clock, Snowflake, SnowflakeMaker};
 use crate::endpoint::{self, Delivery};
 use crate::error::ApiError;
+use crate::recording::recorder::Recorder;
 use crate::world::World;
 use audit::AuditLog;
 use commands::CommandBook;
+use dispatch_faults::DispatchFaults;
 use feed::Feed;
 use interactions::Interactions;
+use logins::Logins;
 use model::{Application, Channel, Guild, Member, Role, User};
 use sessions::Sessions;
 use webhooks::Webhook;
@@ -46,6 +52,7 @@ const MOST_FILE_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) clock: Arc<Clock>,
+    pub(crate) recorder: Arc<Recorder>,
     ids: SnowflakeMaker,
     random: StdRng,
     pub(crate) http_base: String,
@@ -55,10 +62,14 @@ pub(crate) struct State {
     pub(crate) channels: IndexMap<Snowflake, Channel>,
     pub(crate) commands: CommandBook,
     pub(crate) interactions: Interactions,
+    pub(crate) logins: Logins,
     pub(crate) sessions: Sessions,
+    pub(crate) dispatch_faults: DispatchFaults,
     pub(crate) feed: Feed,
     nonces: VecDeque<(String, Snowflake, Snowflake)>,
     files: FileStore,
+    /// Whether people and servers have pictures.
+    pictures: bool,
     pub(crate) audit: AuditLog,
     pub(crate) webhooks: IndexMap<Snowflake, Webhook>,
     /// Signs what is sent to the bot's endpoint.
@@ -76,8 +87,12 @@ impl State {
         http_base: String,
         feed_changed: watch::Sender<u64>,
     ) -> Self {
+        let recorder = Recorder::new(Arc::clone(&clock), seed, world.application.id, &http_base);
+        recorder.learn("bot", &world.application.token);
+        recorder.learn("client", &world.application.client_secret);
         let mut state = Self {
             clock,
+            recorder: Arc::new(recorder),
             ids: SnowflakeMaker::default(),
             random: StdRng::seed_from_u64(seed),
             http_base,
@@ -87,10 +102,13 @@ impl State {
             channels: IndexMap::new(),
             commands: CommandBook::default(),
             interactions: Interactions::default(),
+            logins: Logins::new(world.application.redirect_uris.clone()),
             sessions: Sessions::default(),
+            dispatch_faults: DispatchFaults::default(),
             feed: Feed::new(feed_changed),
             nonces: VecDeque::new(),
             files: FileStore::default(),
+            pictures: world.pictures,
             audit: AuditLog::default(),
             webhooks: IndexMap::new(),
             key: endpoint::key(seed),
@@ -102,10 +120,15 @@ impl State {
     }
 
     fn populate(&mut self, world: &World) {
-        let bot = User { id: world.application.id, name: world.application.name.clone(), bot: true };
+        let picture = |id| world.pictures.then(|| cdn::hash_of(id));
+        let (id, name) = (world.application.id, world.application.name.clone());
+        let bot = User { id, name, bot: true, avatar: picture(id) };
         self.users.insert(bot.id, bot);
         for person in &world.people {
-            self.users.insert(person.id, User { id: person.id, name: person.name.clone(), bot: false });
+            self.users.insert(
+                person.id,
+                User { id: person.id, name: person.name.clone(), bot: false, avatar: picture(person.id) },
+            );
         }
         for seed in &world.guilds {
             let mut roles = vec![Role::everyone(seed.id)];
@@ -143,6 +166,7 @@ impl State {
                 id: seed.id,
                 name: seed.name.clone(),
                 owner,
+                icon: picture(seed.id),
                 roles,
                 members,
                 channels,
@@ -156,6 +180,17 @@ impl State {
 
     pub(crate) fn new_id(&mut self) -> Snowflake {
         self.ids.next(self.clock.now_ms())
+    }
+
+    /// Lets Discord's clock run ahead of ours by so much, or behind.
+    pub(crate) fn set_skew(&mut self, skew_ms: i64) {
+        self.clock.set_skew(skew_ms);
+        self.ids.clock_was_set();
+    }
+
+    /// The hash of a new picture, in a world that has pictures.
+    fn picture(&self, id: Snowflake) -> Option<String> {
+        self.pictures.then(|| cdn::hash_of(id))
     }
 
     /// `bytes` random bytes in hexadecimal, from the seed.

@@ -15,6 +15,7 @@ pub(crate) struct Application {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) token: String,
+    pub(crate) client_secret: String,
     pub(crate) allowed_privileged: u64,
 }
 
@@ -25,6 +26,7 @@ impl From<&WorldApplication> for Application {
             id: seed.id,
             name: seed.name.clone(),
             token: seed.token.clone(),
+            client_secret: seed.client_secret.clone(),
             allowed_privileged: bit(seed.guild_members, intent::GUILD_MEMBERS)
                 | bit(seed.guild_presences, intent::GUILD_PRESENCES)
                 | bit(seed.message_content, intent::MESSAGE_CONTENT),
@@ -54,6 +56,8 @@ pub(crate) struct User {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) bot: bool,
+    /// The hash of their picture.
+    pub(crate) avatar: Option<String>,
 }
 
 /// A server.
@@ -62,6 +66,8 @@ pub(crate) struct Guild {
     pub(crate) id: Snowflake,
     pub(crate) name: String,
     pub(crate) owner: Snowflake,
+    /// The hash of its picture.
+    pub(crate) icon: Option<String>,
     pub(crate) roles: Vec<Role>,
     pub(crate) members: IndexMap<Snowflake, Member>,
     pub(crate) channels: Vec<Snowflake>,

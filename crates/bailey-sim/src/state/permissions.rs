@@ -175,6 +175,7 @@ mod tests {
             id: GUILD,
             name: String::new(),
             owner: Snowflake(99),
+            icon: None,
             roles: all,
             members: IndexMap::from([(SOMEBODY, Member::new(SOMEBODY, held, 0))]),
             channels: Vec::new(),

@@ -15,7 +15,7 @@ const ATTACHMENT_SIZE_LIMIT: u32 = 10 * 1024 * 1024;
 
 pub(crate) fn user(user: &User) -> Value {
     json!({
-        "id": user.id, "username": user.name, "avatar": null, "discriminator": if user.bot { "0001" } else { "0" },
+        "id": user.id, "username": user.name, "avatar": user.avatar, "discriminator": if user.bot { "0001" } else { "0" },
         "public_flags": 0, "flags": 0, "bot": user.bot, "banner": null, "accent_color": null,
         "global_name": if user.bot { Value::Null } else { json!(capitalised(&user.name)) },
         "avatar_decoration_data": null, "collectibles": null, "primary_guild": null,
@@ -134,7 +134,7 @@ impl State {
 
     pub(crate) fn render_guild(&self, guild: &Guild) -> Value {
         json!({
-            "id": guild.id, "name": guild.name, "icon": null, "description": null, "home_header": null,
+            "id": guild.id, "name": guild.name, "icon": guild.icon, "description": null, "home_header": null,
             "splash": null, "discovery_splash": null, "features": [], "banner": null, "owner_id": guild.owner,
             "application_id": null, "region": "deprecated", "afk_channel_id": null, "afk_timeout": 300,
             "system_channel_id": null, "system_channel_flags": 0, "widget_enabled": false, "widget_channel_id": null,
@@ -197,7 +197,7 @@ impl State {
             "id": self.application.id, "name": self.application.name, "icon": null, "description": "", "type": null,
             "bot": self.render_user(self.application.id), "summary": "", "bot_public": true,
             "bot_require_code_grant": false, "verify_key": crate::endpoint::shown(&self.key), "flags": self.application_flags(),
-            "flags_new": self.application_flags().to_string(), "redirect_uris": [],
+            "flags_new": self.application_flags().to_string(), "redirect_uris": self.logins.redirect_uris,
             "interactions_endpoint_url": self.endpoint, "role_connections_verification_url": null,
             "owner": owner.map(user), "approximate_guild_count": self.bot_guilds().count(),
             "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,

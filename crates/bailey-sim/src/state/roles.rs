@@ -9,7 +9,7 @@ use super::sessions::Dispatch;
 use crate::clock::Snowflake;
 
 /// Roles of one server.
-const MOST_ROLES: usize = 250;
+pub(super) const MOST_ROLES: usize = 250;
 
 impl State {
     /// Makes a role below the bot's; `None` when the server has as many as there may be.
@@ -32,6 +32,14 @@ impl State {
         let Some(entry) = self.guilds.get_mut(&guild) else { return };
         let Some(role) = entry.roles.iter_mut().find(|known| known.id == role) else { return };
         name.clone_into(&mut role.name);
+        let data = json!({"guild_id": guild, "role": render::role(role)});
+        self.tell_roles("GUILD_ROLE_UPDATE", guild, data);
+    }
+
+    /// Tells of a role that has changed.
+    pub(super) fn tell_role_update(&mut self, guild: Snowflake, role: Snowflake) {
+        let Some(entry) = self.guilds.get(&guild) else { return };
+        let Some(role) = entry.roles.iter().find(|known| known.id == role) else { return };
         let data = json!({"guild_id": guild, "role": render::role(role)});
         self.tell_roles("GUILD_ROLE_UPDATE", guild, data);
     }

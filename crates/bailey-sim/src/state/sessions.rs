@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::State;
-use super::model::intent;
+use super::dispatch_faults::DispatchFault;
+use super::model::{Guild, intent};
 use crate::clock::Snowflake;
+use crate::recording::recorder::Recorder;
 
 /// Dispatches a session can replay.
 pub(crate) const RING: usize = 1000;
@@ -26,6 +28,10 @@ pub(crate) struct Sessions {
     pub(crate) by_id: IndexMap<String, Session>,
     pub(crate) identified: u64,
     connections: u64,
+    /// Connections that are still to be refused.
+    pub(crate) refuse: u32,
+    /// Resumed sessions whose line is still to be cut.
+    pub(crate) cut_resumed: u32,
 }
 
 /// One session.
@@ -37,6 +43,9 @@ pub(crate) struct Session {
     pub(crate) sequence: u64,
     pub(crate) acknowledged: u64,
     pub(crate) ring: VecDeque<(u64, Arc<str>)>,
+    /// A dispatch that waits for the next one to go first.
+    held: Option<(String, Value)>,
+    recorder: Arc<Recorder>,
     /// The connection that carries it now.
     pub(crate) connection: Option<u64>,
     pub(crate) wake: Arc<Notify>,
@@ -55,6 +64,18 @@ pub(crate) enum Signal {
     RequestHeartbeat,
     /// Close with this code, or cut the line (`None`).
     Close(Option<u16>),
+}
+
+impl Signal {
+    /// What a connection is sent for it; null for a close.
+    pub(crate) fn frame(self) -> Value {
+        match self {
+            Self::Reconnect => json!({"t": null, "s": null, "op": 7, "d": null}),
+            Self::InvalidSession(resumable) => json!({"t": null, "s": null, "op": 9, "d": resumable}),
+            Self::RequestHeartbeat => json!({"t": null, "s": null, "op": 1, "d": null}),
+            Self::Close(_) => Value::Null,
+        }
+    }
 }
 
 /// A gateway session as drivers see it.
@@ -89,18 +110,56 @@ pub(crate) struct Dispatch {
 }
 
 impl Session {
-    pub(crate) fn push(&mut self, event: &str, data: &Value) {
+    /// Tells the session something, or does with it what was ordered.
+    pub(crate) fn push(&mut self, event: &str, data: &Value, fault: Option<DispatchFault>) {
+        match fault {
+            Some(DispatchFault::Drop) => return,
+            Some(DispatchFault::Reorder) if self.held.is_none() => {
+                self.held = Some((event.to_owned(), data.clone()));
+                return;
+            }
+            _ => {}
+        }
+        let text = self.append(event, data);
+        if fault == Some(DispatchFault::Duplicate) {
+            self.keep(text);
+        }
+        self.release();
+    }
+
+    fn append(&mut self, event: &str, data: &Value) -> Arc<str> {
         self.sequence += 1;
-        let text = json!({"t": event, "s": self.sequence, "op": 0, "d": data}).to_string();
+        let text: Arc<str> = json!({"t": event, "s": self.sequence, "op": 0, "d": data}).to_string().into();
+        self.keep(Arc::clone(&text));
+        text
+    }
+
+    fn keep(&mut self, text: Arc<str>) {
+        self.recorder.told(&self.id, &text);
         if self.ring.len() == RING {
             self.ring.pop_front();
         }
-        self.ring.push_back((self.sequence, text.into()));
+        self.ring.push_back((self.sequence, text));
         self.wake.notify_one();
+    }
+
+    /// Sends what was held back.
+    pub(crate) fn release(&mut self) {
+        if let Some((event, data)) = self.held.take() {
+            self.append(&event, &data);
+        }
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.signals.len() < MOST_SIGNALS {
+            match signal {
+                Signal::Close(code) => self.recorder.cut(&self.id, code),
+                // How often a heartbeat is asked for depends on real time; it is no part of the story.
+                Signal::RequestHeartbeat => {}
+                Signal::Reconnect | Signal::InvalidSession(_) => {
+                    self.recorder.told(&self.id, &signal.frame().to_string());
+                }
+            }
             self.signals.push_back((self.sequence, signal));
             self.wake.notify_one();
         }
@@ -141,16 +200,20 @@ impl State {
             sequence: 0,
             acknowledged: 0,
             ring: VecDeque::new(),
+            held: None,
+            recorder: Arc::clone(&self.recorder),
             connection: Some(connection),
             wake: Arc::clone(&wake),
             signals: VecDeque::new(),
         };
         let guilds: Vec<Snowflake> =
             self.bot_guilds().map(|guild| guild.id).filter(|guild| session.carries(Some(*guild))).collect();
-        session.push("READY", &self.render_ready(&session, &guilds));
+        let fault = self.dispatch_faults.take("READY");
+        session.push("READY", &self.render_ready(&session, &guilds), fault);
         if intents & intent::GUILDS != 0 {
             for guild in guilds.iter().filter_map(|guild| self.guilds.get(guild)) {
-                session.push("GUILD_CREATE", &self.render_guild_create(guild, intents));
+                let fault = self.dispatch_faults.take("GUILD_CREATE");
+                session.push("GUILD_CREATE", &self.render_guild_create(guild, intents), fault);
             }
         }
         self.sessions.by_id.insert(id.clone(), session);
@@ -169,8 +232,19 @@ impl State {
         session.wake = Arc::new(Notify::new());
         session.connection = Some(connection);
         session.acknowledged = session.acknowledged.max(sequence);
-        session.push("RESUMED", &json!({"_trace": ["simulator"]}));
+        session.push("RESUMED", &json!({"_trace": ["simulator"]}), self.dispatch_faults.take("RESUMED"));
+        if self.sessions.cut_resumed > 0 {
+            self.sessions.cut_resumed -= 1;
+            session.signal(Signal::Close(None));
+        }
         Some(Arc::clone(&session.wake))
+    }
+
+    /// Whether the connection that is being made is to be refused; counts it.
+    pub(crate) fn refuses_connection(&mut self) -> bool {
+        let refuses = self.sessions.refuse > 0;
+        self.sessions.refuse = self.sessions.refuse.saturating_sub(1);
+        refuses
     }
 
     /// The connection is gone; the session waits to be resumed unless `end` says that it was given up.
@@ -188,16 +262,46 @@ impl State {
 
     /// Tells every session that may know.
     pub(crate) fn dispatch(&mut self, dispatch: &Dispatch) {
-        for session in self.sessions.by_id.values_mut() {
-            if !session.carries(dispatch.guild)
-                || (dispatch.intents != 0 && session.intents & dispatch.intents == 0)
-            {
-                continue;
-            }
+        let told = |session: &&mut Session| {
+            session.carries(dispatch.guild)
+                && (dispatch.intents == 0 || session.intents & dispatch.intents != 0)
+        };
+        // Nobody tells a bot of servers it is not on.
+        let elsewhere = |guild| {
+            let guild = self.guilds.get(&guild);
+            guild.is_some_and(|guild: &Guild| !guild.members.contains_key(&self.application.id))
+        };
+        if dispatch.guild.is_some_and(elsewhere) {
+            return;
+        }
+        // What nobody is told uses up no fault, nor does what changes places with a dispatch held back.
+        let mut listeners = self.sessions.by_id.values_mut().filter(told).peekable();
+        let swapping = listeners.peek().is_none_or(|session| session.held.is_some());
+        let fault = if swapping { None } else { self.dispatch_faults.take(dispatch.event) };
+        for session in listeners {
             if dispatch.strip && session.intents & intent::MESSAGE_CONTENT == 0 {
-                session.push(dispatch.event, &without_content(&dispatch.data));
+                session.push(dispatch.event, &without_content(&dispatch.data), fault);
             } else {
-                session.push(dispatch.event, &dispatch.data);
+                session.push(dispatch.event, &dispatch.data, fault);
+            }
+        }
+    }
+
+    /// Tells every session of a server the bot is on now.
+    pub(crate) fn tell_guild_create(&mut self, guild: Snowflake) {
+        let Some(entry) = self.guilds.get(&guild) else { return };
+        let told = |session: &&Session| session.carries(Some(guild)) && session.intents & intent::GUILDS != 0;
+        let created: Vec<(String, Value)> = self
+            .sessions
+            .by_id
+            .values()
+            .filter(told)
+            .map(|session| (session.id.clone(), self.render_guild_create(entry, session.intents)))
+            .collect();
+        let fault = if created.is_empty() { None } else { self.dispatch_faults.take("GUILD_CREATE") };
+        for (id, data) in created {
+            if let Some(session) = self.sessions.by_id.get_mut(&id) {
+                session.push("GUILD_CREATE", &data, fault);
             }
         }
     }

@@ -40,6 +40,7 @@ impl State {
             return Err(ApiError::too_many_webhooks());
         }
         let (id, token) = (self.new_id(), self.random_hex(34));
+        self.recorder.learn("webhook", &token);
         let webhook = Webhook { id, token, guild, channel, name: name.to_owned() };
         let json = self.render_webhook(&webhook, true);
         self.webhooks.insert(id, webhook);

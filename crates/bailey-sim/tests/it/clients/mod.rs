@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bailey_sim::{
-    Choose, Click, ClockMode, Control, Fault, FaultRule, Observed, SeenMessage, Sight, SimConfig, Simulator,
+    Choose, Click, ClockMode, Control, Fault, FaultRule, Observed, Recording, Replay, SeenMessage, Sight,
+    SimConfig, Simulator,
 };
 use serde_json::json;
 use tokio::process::Command;
@@ -191,11 +192,12 @@ async fn story(control: &Control) {
     assert_eq!(pongs, 6, "each ping is answered once");
 }
 
-/// Plays the story with a bot, which must not end meanwhile.
-async fn play(mut bot: Command) {
+/// Plays the story with a bot, which must not end meanwhile, into a recording.
+async fn play(mut bot: Command, recording: &Path) {
     let config = SimConfig { clock: ClockMode::Real, ..SimConfig::default() };
     let simulator = Simulator::start(config).await.unwrap();
     let control = simulator.control();
+    control.start_recording(recording).unwrap();
     let bot = bot
         .args([simulator.http_base(), simulator.gateway_url(), simulator.bot_token()])
         .stderr(std::process::Stdio::piped())
@@ -212,18 +214,52 @@ async fn play(mut bot: Command) {
     simulator.shutdown().await;
 }
 
+/// Lets a bot meet what was recorded of it, and tells what it did otherwise.
+async fn meet_again(mut bot: Command, recording: &Path) -> Vec<String> {
+    let recording = Recording::read(recording).unwrap();
+    let bind = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let replay = Replay::start(&recording, bind, PATIENCE).await.unwrap();
+    let bot = bot
+        .args([replay.http_base(), replay.gateway_url(), "MTAw.any.token".to_owned()])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    tokio::select! {
+        finished = replay.finished(PATIENCE) => assert!(finished, "{:?}", replay.differences()),
+        output = bot.wait_with_output() => {
+            let output = output.unwrap();
+            panic!("the bot ended ({}): {}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    replay.differences()
+}
+
+/// The story, and the story again from its recording.
+async fn play_twice(bot: impl AsyncFn() -> Command) {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("recording");
+    play(bot().await, &recording).await;
+    assert_eq!(meet_again(bot().await, &recording).await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn discord_py() {
-    let mut bot = python("discord.py==2.7.1").await;
-    bot.arg(script("discord_py_bot.py"));
-    play(bot).await;
+    play_twice(async || {
+        let mut bot = python("discord.py==2.7.1").await;
+        bot.arg(script("discord_py_bot.py"));
+        bot
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn hikari() {
-    let mut bot = python("hikari==2.7.0").await;
-    bot.arg(script("hikari_bot.py"));
-    play(bot).await;
+    play_twice(async || {
+        let mut bot = python("hikari==2.7.0").await;
+        bot.arg(script("hikari_bot.py"));
+        bot
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -239,7 +275,10 @@ async fn discord_js() {
     // Modules are looked for beside the file that wants them.
     let bot_script = home.join("bot.mjs");
     std::fs::copy(script("discord_js_bot.mjs"), &bot_script).unwrap();
-    let mut bot = command("node");
-    bot.arg(bot_script);
-    play(bot).await;
+    play_twice(async || {
+        let mut bot = command("node");
+        bot.arg(&bot_script);
+        bot
+    })
+    .await;
 }
