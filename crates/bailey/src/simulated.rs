@@ -63,6 +63,7 @@ impl Simulated {
             seed: 0,
             bind: options.bind,
             world,
+            ..SimConfig::default()
         })
         .await
         .map_err(|error| CommandError::failed(chain(&error)))?;
