@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, GatewayStatus};
+use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, ShardsStatus};
 use bailey_host::{BreakerLimits, HostTimings, Observer};
 use bailey_protocol::method::sql::SqlIsolation;
 use bailey_protocol::{Clock, GuildId, Tenant};
@@ -192,12 +192,12 @@ impl Simulated {
     async fn connected(&self) -> Result<(), CommandError> {
         let mut status = self.stack.gateway();
         let wanted = self.guilds.len();
-        let arrived = |status: &GatewayStatus| match &status.state {
+        let arrived = |status: &ShardsStatus| match status.state() {
             GatewayState::Fatal(_) => true,
-            state => *state == GatewayState::Ready && status.guilds >= wanted,
+            state => state == GatewayState::Ready && status.guilds >= wanted,
         };
         let state = match tokio::time::timeout(CONNECT_DEADLINE, status.wait_for(arrived)).await {
-            Ok(Ok(status)) => status.state.clone(),
+            Ok(Ok(status)) => status.state(),
             _ => {
                 return Err(CommandError::failed(
                     "the simulated Discord did not let the bot in; run it again",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bailey_discord::{
     Checkpoint, Directory, DiscordConfig, Gateway, GatewayState, GatewayStatus, Position, ResumePoint,
+    ShardId,
 };
 use bailey_protocol::{Event, EventKind};
 use bailey_sim::{Administer, Change, Control, Say, Simulator, World};
@@ -50,7 +51,7 @@ impl Scene {
     /// Another gateway from this account on, with the directory written down and read again.
     async fn go_on(&self, point: &ResumePoint, directory: &Directory) -> Process {
         let read_again = Directory::new();
-        read_again.restore(&directory.to_bytes().unwrap()).unwrap();
+        read_again.restore(&directory.to_bytes().unwrap(), ShardId::ONE).unwrap();
         let written = serde_json::to_string(point).unwrap();
         self.process(read_again, Some(serde_json::from_str(&written).unwrap()), None).await
     }
@@ -168,7 +169,7 @@ async fn a_session_that_is_no_more_is_begun_anew_and_said() {
 fn what_somebody_else_wrote_is_no_directory() {
     let directory = Directory::new();
     for bytes in [&b""[..], b"{}", b"\x28\xb5\x2f\xfd"] {
-        assert!(directory.restore(bytes).is_err());
+        assert!(directory.restore(bytes, ShardId::ONE).is_err());
     }
     assert_eq!(directory.guild_count(), 0);
 }
