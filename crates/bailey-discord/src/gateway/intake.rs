@@ -40,6 +40,8 @@ struct Envelope<'a> {
 /// A dispatch that was read: what to hand on, and how far the stream then is.
 #[derive(Debug)]
 pub(super) struct Taken {
+    /// Of the how-manieth session it is, counted by [`Intake::sessions`].
+    pub(super) session: u64,
     /// Its sequence number.
     pub(super) sequence: u64,
     /// What plugins are told of it.
@@ -48,7 +50,9 @@ pub(super) struct Taken {
     pub(super) direct_message: bool,
     /// Whether it could be read.
     pub(super) readable: bool,
-    /// Whether it begins a new session instead of the one that was to go on.
+    /// Whether it begins a session.
+    pub(super) begins: bool,
+    /// Whether that is a new one instead of the one that was to go on.
     pub(super) anew: bool,
 }
 
@@ -65,6 +69,10 @@ pub(super) struct Intake {
     recent: Recent,
     mark: Mark,
     session: Option<String>,
+    /// Sessions that began.
+    sessions: u64,
+    /// The last dispatch of this one that no plugin is told: that with which it began, or was gone on from.
+    told_before: u64,
     resume_url: Option<String>,
     /// What an earlier gateway of the session had done, while the session goes on.
     gone_on_from: Option<ResumePoint>,
@@ -83,6 +91,8 @@ impl Intake {
             recent: Recent::one_of(shard.total()),
             mark: Mark::new(session.as_deref().unwrap_or_default(), 0),
             session,
+            sessions: 0,
+            told_before: point.as_ref().map_or(0, |point| point.handed_on),
             resume_url: None,
             learned: point.as_ref().map_or(0, |point| point.learned),
             gone_on_from: point,
@@ -109,6 +119,16 @@ impl Intake {
         self.directory.revision()
     }
 
+    /// How many sessions have begun here; dispatches of an earlier one may still wait to be handed on.
+    pub(super) fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    /// Dispatches of the session up to this one need not be handed on by whoever goes on with it.
+    pub(super) fn told_before(&self) -> u64 {
+        self.told_before
+    }
+
     /// Whether an earlier gateway of the session has handed a dispatch on.
     fn was_told(&self, sequence: u64) -> bool {
         self.gone_on_from.as_ref().is_some_and(|point| sequence <= point.handed_on)
@@ -132,14 +152,24 @@ impl Intake {
         let (DISPATCH, Some(event_type), Some(sequence)) = (envelope.op, &envelope.t, envelope.s) else {
             return Ok(None);
         };
-        let mut taken =
-            Taken { sequence, events: Vec::new(), direct_message: false, readable: true, anew: false };
         let data = envelope.d.unwrap_or(RawValue::NULL);
-        if event_type == "READY" {
+        let (begins, mut anew) = (event_type == "READY", false);
+        if begins {
             // Another session, with numbers of its own: whatever happened since the old one is lost.
-            taken.anew = self.gone_on_from.take().is_some();
+            anew = self.gone_on_from.take().is_some();
             self.learned = 0;
+            self.sessions += 1;
+            self.told_before = sequence;
         }
+        let mut taken = Taken {
+            session: self.sessions,
+            sequence,
+            events: Vec::new(),
+            direct_message: false,
+            readable: true,
+            begins,
+            anew,
+        };
         let known = sequence <= self.learned;
         let told = self.was_told(sequence);
         self.learned = self.learned.max(sequence);
@@ -355,6 +385,19 @@ mod tests {
         assert_eq!(directory.guild_count(), 1);
         take(&mut intake, "GUILD_DELETE", 7, serde_json::json!({"id": "1"}));
         assert_eq!(directory.guild_count(), 0);
+    }
+
+    #[test]
+    fn dispatches_know_their_session_when_another_begins() {
+        let mut intake = intake();
+        let ready =
+            |session: &str| serde_json::json!({"session_id": session, "resume_gateway_url": "ws://x"});
+        assert!(take(&mut intake, "READY", 1, ready("one")).begins);
+        home(&mut intake);
+        let late = take(&mut intake, "MESSAGE_CREATE", 500, serde_json::json!({"id": []}));
+        let again = take(&mut intake, "READY", 1, ready("two"));
+        assert!(again.begins && !again.anew && again.session > late.session);
+        assert_eq!((intake.sessions(), intake.told_before(), intake.learned()), (2, 1, 1));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(super) struct Listener {
     pub(super) requests: mpsc::Receiver<CheckpointRequest>,
     /// Events taken out of `waiting` so far.
     pub(super) handed_on: u64,
+    /// Up to where everything was handed on: in the how-manieth session, and its dispatch.
+    pub(super) settled: (u64, u64),
     /// Comings and goings of servers that were told of so far.
     pub(super) guild_changes: u64,
     /// When the last dispatch came.
@@ -106,6 +108,10 @@ impl Listener {
                 self.last_event_at = Some(now);
                 let (unreadable, direct) = (u64::from(!taken.readable), u64::from(taken.direct_message));
                 let anew = taken.anew;
+                if taken.begins {
+                    // Nothing of it was handed on, and that is known after a crash too.
+                    self.note_position(taken.sequence);
+                }
                 self.waiting.push_back(taken);
                 self.status.send_if_modified(|status| {
                     status.unparsable += unreadable;
@@ -140,19 +146,29 @@ impl Listener {
             return None;
         }
         self.handed_on += 1;
-        if let (Some(position), Some((session, _))) = (&mut self.position, self.intake.session()) {
-            position.note(session, taken.sequence);
+        let (event, session, sequence) = (taken.events.remove(0), taken.session, taken.sequence);
+        // What is left of a session that was lost has numbers that mean nothing in the next.
+        if session == self.intake.sessions() {
+            self.note_position(sequence);
         }
-        Some(taken.events.remove(0))
+        Some(event)
+    }
+
+    /// Writes down how far dispatches of the session were handed on.
+    fn note_position(&mut self, sequence: u64) {
+        if let (Some(position), Some((session, _))) = (&mut self.position, self.intake.session()) {
+            position.note(session, sequence);
+        }
     }
 
     /// Counts dispatches whose events have all been handed on as processed.
     fn settle(&mut self) {
         let mut reached = None;
         while self.waiting.front().is_some_and(|taken| taken.events.is_empty()) {
-            reached = self.waiting.pop_front().map(|taken| taken.sequence);
+            reached = self.waiting.pop_front().map(|taken| (taken.session, taken.sequence));
         }
-        if let Some(sequence) = reached {
+        if let Some((session, sequence)) = reached {
+            self.settled = (session, sequence);
             let (guilds, handed_on, last_event_at) =
                 (self.intake.guild_count(), self.handed_on, self.last_event_at);
             self.status.send_modify(|status| {
@@ -252,7 +268,12 @@ impl Listener {
 
     /// The first dispatch not handed on is the first that a resumed session repeats.
     fn left_at(&self) -> Option<ResumePoint> {
-        let handed_on = self.status.borrow().processed_sequence;
+        let handed_on = match self.settled {
+            (session, sequence) if session == self.intake.sessions() => {
+                sequence.max(self.intake.told_before())
+            }
+            _ => self.intake.told_before(),
+        };
         let (session, url) = self.intake.session()?;
         let url = url.map(str::to_owned).or_else(|| self.resume_url.clone());
         let learned = self.intake.learned();

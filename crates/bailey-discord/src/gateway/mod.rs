@@ -110,10 +110,13 @@ impl Gateway {
         company: Company,
         start: ShardStart,
     ) -> Self {
-        let ShardStart { point, position } = start;
+        let ShardStart { point, mut position } = start;
         let Company { sink, clock, directory, overview, turn, begun } = company;
         if let Some(point) = &point {
             builder = builder.session(Session::new(point.sequence(), point.session.clone()));
+            if let Some(position) = &mut position {
+                position.note(&point.session, point.handed_on);
+            }
             if let Some(url) = &point.url {
                 builder = builder.resume_url(url.clone());
             }
@@ -136,6 +139,7 @@ impl Gateway {
             position,
             requests,
             handed_on: 0,
+            settled: (0, processed_sequence),
             guild_changes: 0,
             last_event_at: None,
             turn,

@@ -24,6 +24,7 @@ mod metrics;
 mod operations;
 mod resume;
 mod serve;
+mod shards;
 mod storage_tour;
 mod support;
 mod templates;
