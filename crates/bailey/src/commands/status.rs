@@ -158,7 +158,7 @@ fn in_words(
 
 /// How the connections to Discord are doing.
 fn connections(hosts: &[HostRecord], shards: &[ShardRecord], now: Timestamp) -> String {
-    let mut table = Table::new(&["SHARD", "HOST", "DISCORD", "LATENCY", "SERVERS", "LAST EVENT", "WHY"]);
+    let mut table = Table::new(&["SHARD", "PROCESS", "DISCORD", "LATENCY", "SERVERS", "LAST EVENT", "WHY"]);
     for record in shards {
         let (report, host) = (&record.report, host_of(hosts, record));
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
