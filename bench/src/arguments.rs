@@ -22,6 +22,10 @@ pub(crate) struct Sizes {
     /// Lines the logs row writes
     #[arg(long, default_value_t = 100_000, default_value_if("quick", "true", "10000"))]
     pub(crate) lines: usize,
+    /// Small servers of a bot that is spread over many connections
+    #[arg(long, default_value_t = 150_000, default_value_if("quick", "true", "5000"),
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) servers: u64,
     /// Length of one measurement of calls a second or of their latency
     #[arg(long, default_value_t = 3, default_value_if("quick", "true", "1"),
           value_parser = clap::value_parser!(u64).range(1..))]

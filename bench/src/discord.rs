@@ -1,12 +1,16 @@
 //! The way to Discord and back: how fast what happens is taken in, against discord.py on the same frames; what our own
 //! layer adds to a request; what a server takes in memory; how long it takes to go on after a restart.
 
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest};
+use bailey_discord::{
+    BotToken, Directory, DiscordConfig, Endpoints, Gateway, GatewayState, Rest, SessionStarts, ShardId,
+    ShardPlan, Shards,
+};
 use bailey_protocol::{Event, GuildId, Tenant};
 use bailey_sim::{ClockMode, SimConfig, Simulator, World};
 use futures_util::{SinkExt, StreamExt};
@@ -15,6 +19,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -27,15 +32,21 @@ use crate::table::{Table, Target, median};
 const PEER: &str = "discord.py==2.7.1";
 /// Nothing here takes longer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Nor does telling of very many servers, on a busy machine.
+const MANY_PATIENCE: Duration = Duration::from_secs(600);
 /// Servers in the directory whose size is measured, and channels and roles of each.
 const SERVERS: u64 = 10_000;
 const PARTS: u64 = 20;
+/// Servers of a shard, the most Discord allows, and channels and roles of each that is small.
+const SERVERS_OF_A_SHARD: u64 = 2_500;
+const SMALL_PARTS: u64 = 8;
 /// Turns of what is measured in milliseconds.
 const TURNS: usize = 9;
 
 const INGEST: &str = "gateway ingest, thousand events a second";
 const EGRESS: &str = "discord request, us";
 const MEMORY: &str = "a server in the directory, KiB";
+const MANY: &str = "a small server of 150,000 on 60 shards, KiB";
 const RESUME: &str = "gateway going on after a restart, ms";
 
 pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<(), BenchError> {
@@ -56,6 +67,10 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<(), Benc
     if bench.wants(MEMORY) {
         let (ours, frame) = memory().await?;
         table.row(MEMORY, ours, frame, Target::None);
+    }
+    if bench.wants(MANY) {
+        let (ours, frame) = many(bench.sizes.servers).await?;
+        table.row(MANY, ours, frame, Target::None);
     }
     if bench.wants(RESUME) {
         let (resumed, begun) = resume().await?;
@@ -120,7 +135,7 @@ async fn tell(
     });
     socket.send(frame("READY", 1, &ready)).await?;
     for id in 1..=servers {
-        socket.feed(frame("GUILD_CREATE", id + 1, &server(id))).await?;
+        socket.feed(frame("GUILD_CREATE", id + 1, &server(id, PARTS))).await?;
     }
     socket.flush().await?;
     // Written before, so that what is measured is the reader.
@@ -139,9 +154,9 @@ async fn tell(
     Ok(())
 }
 
-fn server(id: u64) -> Value {
+fn server(id: u64, parts: u64) -> Value {
     let part = |number: u64| (id * 1000 + number).to_string();
-    let channels: Vec<Value> = (0..PARTS)
+    let channels: Vec<Value> = (0..parts)
         .map(|number| {
             json!({"id": part(number), "type": 0, "name": format!("channel-{number}"), "position": number,
                    "topic": null, "nsfw": false, "last_message_id": null, "rate_limit_per_user": 0,
@@ -153,7 +168,7 @@ fn server(id: u64) -> Value {
                "managed": false, "mentionable": false, "flags": 0})
     };
     let mut roles = vec![role(id.to_string(), "@everyone".to_owned(), 0)];
-    roles.extend((1..PARTS).map(|number| role(part(100 + number), format!("role {number}"), number)));
+    roles.extend((1..parts).map(|number| role(part(100 + number), format!("role {number}"), number)));
     let bot = json!({"user": {"id": "50", "username": "bot", "discriminator": "0", "avatar": null, "bot": true},
                      "roles": [part(101)], "joined_at": "2024-01-01T00:00:00+00:00", "deaf": false, "mute": false, "flags": 0});
     json!({
@@ -293,7 +308,81 @@ async fn memory() -> Result<(f64, f64), BenchError> {
     let all = status.wait_for(|status| status.guilds as u64 == SERVERS);
     timeout(PATIENCE, all).await.map_err(late("gateway"))?.map_err(failed("gateway"))?;
     let ours = (resident()? - before) / SERVERS as f64;
-    Ok((ours, server(1).to_string().len() as f64 / 1024.0))
+    Ok((ours, server(1, PARTS).to_string().len() as f64 / 1024.0))
+}
+
+/// KiB a small server takes when there are very many, connections and all, and in the frame that tells of it.
+async fn many(servers: u64) -> Result<(f64, f64), BenchError> {
+    let count = u32::try_from(servers.div_ceil(SERVERS_OF_A_SHARD)).unwrap_or(u32::MAX);
+    let shards = NonZeroU32::new(count).ok_or_else(|| BenchError::Plugin("no servers".to_owned()))?;
+    let address = told_shards(servers).await?;
+    // All may begin at once: how long they take is not what is measured.
+    let at_once = u16::try_from(count).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX);
+    let starts =
+        SessionStarts { total: count, remaining: count, reset_after: PATIENCE, max_concurrency: at_once };
+    let before = resident()?;
+    let directory = Directory::new();
+    let (sink, _events) = mpsc::channel(1);
+    let plan = ShardPlan { shards, starts };
+    let shards = Shards::start(&config(address), &plan, sink, Arc::new(WallClock), &directory, Vec::new());
+    let mut status = shards.status();
+    let all = status.wait_for(|status| status.guilds as u64 == servers);
+    timeout(MANY_PATIENCE, all).await.map_err(late("gateway"))?.map_err(failed("gateway"))?;
+    let ours = (resident()? - before) / servers as f64;
+    Ok((ours, server(1 << 22, SMALL_PARTS).to_string().len() as f64 / 1024.0))
+}
+
+/// A gateway on a thread of its own that tells each shard of its servers.
+async fn told_shards(servers: u64) -> Result<std::net::SocketAddr, BenchError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let Ok(listener) = TcpListener::from_std(listener) else { return };
+            let mut visitors = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                visitors.spawn(tell_shard(stream, servers));
+            }
+        });
+    })?;
+    Ok(address)
+}
+
+async fn tell_shard(stream: TcpStream, servers: u64) -> Result<(), tungstenite::Error> {
+    let url = format!("ws://{}", stream.local_addr()?);
+    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    let hello = json!({"t": null, "s": null, "op": 10, "d": {"heartbeat_interval": 40_000}});
+    socket.send(Message::text(hello.to_string())).await?;
+    let Some(identify) = socket.next().await.transpose()? else { return Ok(()) };
+    let identify: Value = serde_json::from_slice(&identify.into_data()).unwrap_or_default();
+    let part = |index: usize| identify["d"]["shard"][index].as_u64().unwrap_or_default();
+    let (shard, shards) = (part(0), part(1).max(1));
+    let frame = |event: &str, sequence: u64, data: &Value| {
+        Message::text(json!({"op": 0, "t": event, "s": sequence, "d": data}).to_string())
+    };
+    let ids: Vec<u64> =
+        (1..=servers).filter(|number| number % shards == shard).map(|number| number << 22).collect();
+    let unavailable: Vec<Value> =
+        ids.iter().map(|id| json!({"id": id.to_string(), "unavailable": true})).collect();
+    let ready = json!({
+        "v": 10, "session_id": format!("s{shard}"), "resume_gateway_url": url, "guilds": unavailable,
+        "user": {"id": "50", "username": "bot", "discriminator": "0", "avatar": null, "bot": true},
+        "application": {"id": "50", "flags": 0}, "shard": [shard, shards],
+    });
+    socket.send(frame("READY", 1, &ready)).await?;
+    for (sequence, id) in (2..).zip(ids) {
+        socket.send(frame("GUILD_CREATE", sequence, &server(id, SMALL_PARTS))).await?;
+    }
+    // Heartbeats are answered, so that the connection stays.
+    while let Some(heard) = socket.next().await {
+        if heard?.is_close() {
+            break;
+        }
+        socket.send(Message::text(r#"{"op":11}"#)).await?;
+    }
+    Ok(())
 }
 
 /// KiB of this process in memory.
@@ -321,7 +410,7 @@ async fn resume() -> Result<(f64, f64), BenchError> {
         let (sink, _events) = mpsc::channel(64);
         let began = Instant::now();
         let directory = Directory::new();
-        directory.restore(&bytes)?;
+        directory.restore(&bytes, ShardId::ONE)?;
         let gateway = Gateway::resume(&config, sink, Arc::new(WallClock), directory, point, None);
         ready(&gateway).await?;
         resumed.push(began.elapsed().as_secs_f64() * 1000.0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bailey_protocol::limits;
 use reqwest::Url;
-use twilight_gateway::{Intents, ShardId};
+use twilight_gateway::Intents;
 
 /// What a connection to Discord takes.
 #[derive(Debug, Clone)]
@@ -18,8 +18,8 @@ pub struct DiscordConfig {
     pub endpoints: Endpoints,
     /// What the gateway tells us. Privileged ones must be switched on for the application too.
     pub intents: Intents,
-    /// Which part of the bot's servers this process is told about.
-    pub shard: ShardId,
+    /// Over how many connections the bot's servers are spread; as Discord recommends if not given.
+    pub shards: Option<NonZeroU32>,
     /// How often a minute each plugin may change something on each server, and how often at once.
     pub writes_per_minute: NonZeroU32,
 }
@@ -28,13 +28,13 @@ impl DiscordConfig {
     /// What each plugin may change in a minute, unless the operator says otherwise.
     pub const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(limits::DISCORD_WRITES_PER_MINUTE).unwrap();
 
-    /// The one shard of a bot, told of everything that events are made from.
+    /// A bot that is told of everything that events are made from.
     pub fn new(token: BotToken, endpoints: Endpoints) -> Self {
         Self {
             token,
             endpoints,
             intents: Self::default_intents(),
-            shard: ShardId::ONE,
+            shards: None,
             writes_per_minute: Self::WRITES_PER_MINUTE,
         }
     }

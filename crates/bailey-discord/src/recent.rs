@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// Members remembered, on all servers together: about 10 MB.
 const MOST_MEMBERS: usize = 50_000;
-/// Memory for messages, in bytes: 16 MiB.
+/// Memory for messages of all servers together, in bytes: 16 MiB.
 const MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 /// Memory a message takes beside its text, about.
 const MESSAGE_OVERHEAD: u64 = 160;
@@ -56,12 +56,12 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn new() -> Self {
-        let messages = (MESSAGE_BYTES / USUAL_MESSAGE_BYTES) as usize;
-        Self {
-            members: Cache::new(MOST_MEMBERS),
-            messages: Cache::with_weighter(messages, MESSAGE_BYTES, ByText),
-        }
+    /// For one of so many gateways, which share the memory there is for all.
+    pub(crate) fn one_of(gateways: u32) -> Self {
+        let bytes = MESSAGE_BYTES.div_ceil(u64::from(gateways.max(1)));
+        let messages = usize::try_from(bytes.div_ceil(USUAL_MESSAGE_BYTES)).unwrap_or(usize::MAX);
+        let members = MOST_MEMBERS.div_ceil(usize::try_from(gateways.max(1)).unwrap_or(usize::MAX));
+        Self { members: Cache::new(members), messages: Cache::with_weighter(messages, bytes, ByText) }
     }
 
     pub(crate) fn member(&mut self, guild: GuildId, user: UserId) -> Option<RecentMember> {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn messages_are_bounded_by_what_they_take() {
-        let mut recent = Recent::new();
+        let mut recent = Recent::one_of(1);
         let long = "x".repeat(2000);
         let many = 3 * MESSAGE_BYTES / (long.len() as u64 + MESSAGE_OVERHEAD);
         for id in 1..=many {

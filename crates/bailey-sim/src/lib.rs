@@ -37,6 +37,7 @@ pub use control::{
     Attachment, Choose, Click, CommandUse, Control, Membership, React, Receipt, Say, SequenceView, Submit,
 };
 pub use error::{ControlError, SimError};
+pub use gateway::sharding::{Identified, Sharding};
 pub use recording::replay::Replay;
 pub use recording::{Record, Recording, RecordingError};
 pub use rest::faults::{Fault, FaultRule};
@@ -61,6 +62,8 @@ pub struct SimConfig {
     pub bind: SocketAddr,
     /// What exists at the start.
     pub world: World,
+    /// How many shards are recommended, and how fast they may begin.
+    pub sharding: Sharding,
 }
 
 impl Default for SimConfig {
@@ -71,6 +74,7 @@ impl Default for SimConfig {
             seed: 0,
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             world: World::default(),
+            sharding: Sharding::default(),
         }
     }
 }
@@ -105,7 +109,7 @@ impl Simulator {
         let (feed_sender, feed_changed) = watch::channel(0);
         let base = format!("http://{address}");
         let state = State::new(&config.world, Arc::clone(&clock), config.seed, base, feed_sender);
-        let shared = Arc::new(Shared::new(state, clock, feed_changed));
+        let shared = Arc::new(Shared::new(state, clock, feed_changed, config.sharding));
         let tasks = TaskTracker::new();
         let (delivering, stop) = (endpoint::start(&shared), shared.stop.clone());
         tasks.spawn(async move { stop.run_until_cancelled(delivering).await });

@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::gateway::sharding::{Pace, Sharding};
 use crate::recording::recorder::Recorder;
 use crate::rest::faults::Faults;
 use crate::rest::limits::Limits;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) log: Mutex<RequestLog>,
     pub(crate) connections: Arc<Semaphore>,
+    /// How shards may begin, and how they did.
+    pub(crate) pace: Mutex<Pace>,
     /// The feed's latest index.
     pub(crate) feed_changed: watch::Receiver<u64>,
     /// Changes when a client connects to a session and when a heartbeat carries a sequence number.
@@ -43,7 +46,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, clock: Arc<Clock>, feed_changed: watch::Receiver<u64>) -> Self {
+    pub(crate) fn new(
+        state: State,
+        clock: Arc<Clock>,
+        feed_changed: watch::Receiver<u64>,
+        sharding: Sharding,
+    ) -> Self {
         let recorder = Arc::clone(&state.recorder);
         Self {
             state: Mutex::new(state),
@@ -55,6 +63,7 @@ impl Shared {
             faults: Mutex::default(),
             log: Mutex::default(),
             connections: Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
+            pace: Mutex::new(Pace::new(sharding)),
             feed_changed,
             heard: watch::Sender::new(0),
             stop: CancellationToken::new(),

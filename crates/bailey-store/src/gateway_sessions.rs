@@ -29,6 +29,15 @@ pub struct GatewaySessionRecord {
     pub directory: Vec<u8>,
 }
 
+/// A place that nobody can go on from any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgottenGatewaySession {
+    /// Which connection's.
+    pub key: GatewaySessionKey,
+    /// When it was written down.
+    pub saved_at: Timestamp,
+}
+
 impl Store {
     /// Writes down where a connection stands; without a directory, the one written down before stays.
     ///
@@ -84,6 +93,33 @@ impl Store {
             point: row.get("point"),
             directory: row.get("directory"),
         }))
+    }
+
+    /// Forgets where the connections of a bot stood that was spread over another number of shards.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub async fn forget_other_gateway_sessions(
+        &self,
+        application: ApplicationId,
+        shards: u32,
+    ) -> Result<Vec<ForgottenGatewaySession>, StoreError> {
+        const SQL: &str = "
+            DELETE FROM gateway_sessions WHERE application = $1 AND shards <> $2
+            RETURNING shard, shards, (extract(epoch FROM saved_at) * 1000)::bigint AS saved_at";
+        let (stored, _, number) = columns(GatewaySessionKey { application, shard: 0, shards });
+        let client = self.client().await?;
+        let rows = client.query(SQL, &[&stored, &number]).await;
+        let rows = rows.map_err(StoreError::statement("forget where another number of shards stood"))?;
+        let forgotten = |row: &tokio_postgres::Row| ForgottenGatewaySession {
+            key: GatewaySessionKey {
+                application,
+                shard: row.get::<_, i32>("shard").cast_unsigned(),
+                shards: row.get::<_, i32>("shards").cast_unsigned(),
+            },
+            saved_at: Timestamp(row.get("saved_at")),
+        };
+        Ok(rows.iter().map(forgotten).collect())
     }
 }
 

@@ -22,6 +22,11 @@ impl HostId {
         Self(format!("{number:032x}"))
     }
 
+    /// As it was stored.
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// As stored and shown.
     pub fn as_str(&self) -> &str {
         &self.0

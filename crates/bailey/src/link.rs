@@ -1,8 +1,11 @@
-//! The way from Discord to the host: the gateway, and what carries its events to the bus.
+//! The way from Discord to the host: the gateways of all shards, and what carries their events to the bus.
 
 use std::sync::Arc;
 
-use bailey_discord::{Checkpoints, Directory, DiscordConfig, Gateway, GatewayStatus, ResumePoint};
+use bailey_discord::{
+    Checkpoints, Directory, DiscordConfig, GatewayStatus, ResumePoint, ShardId, ShardPlan, ShardStart,
+    Shards, ShardsStatus,
+};
 use bailey_host::Host;
 use bailey_protocol::{Clock, Event, Timestamp};
 use bailey_services::Interactions;
@@ -14,69 +17,75 @@ use tokio_util::task::TaskTracker;
 use crate::standing::{self, Found, Standing};
 use crate::trace::Trace;
 
-/// Events between the gateway and the bus; when it is full the gateway waits.
+/// Events between the gateways and the bus; when it is full the gateways wait.
 const EVENTS_IN_TRANSIT: usize = 256;
 
-/// A gateway whose events reach a host.
+/// What a link is made of.
+pub(crate) struct LinkOptions<'a> {
+    pub(crate) discord: &'a DiscordConfig,
+    pub(crate) plan: &'a ShardPlan,
+    pub(crate) host: &'a Host,
+    pub(crate) interactions: Interactions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: &'a Directory,
+    pub(crate) trace: Option<Trace>,
+    /// By shard; none if it is not to be written down where they stand.
+    pub(crate) standings: Vec<(Standing, Option<Found>)>,
+}
+
+/// Gateways whose events reach a host.
 pub(crate) struct Link {
-    gateway: Gateway,
-    status: watch::Receiver<GatewayStatus>,
+    shards: Shards,
     forwarded: watch::Receiver<u64>,
     tasks: TaskTracker,
     intake: Intake,
-    notes: Option<Notes>,
+    /// By shard, if there are any.
+    notes: Vec<JoinHandle<Standing>>,
+    stop_notes: CancellationToken,
 }
 
-/// Writes down where the gateway stands while it runs.
-struct Notes {
-    keeper: JoinHandle<Standing>,
-    stop: CancellationToken,
-}
-
-/// Where the gateway stood when it was left, to be written down once its events are done with.
-pub(crate) struct Left {
-    standing: Standing,
-    point: ResumePoint,
-}
+/// Where the gateways stood when they were left, to be written down once their events are done with.
+pub(crate) struct Left(Vec<(Standing, ResumePoint)>);
 
 impl Left {
     /// Writes it down, for the next Bailey to go on there.
-    pub(crate) async fn write(mut self, directory: &Directory) {
-        self.standing.leave(self.point, directory).await;
+    pub(crate) async fn write(self, directory: &Directory) {
+        for (mut standing, point) in self.0 {
+            standing.leave(point, directory).await;
+        }
     }
 }
 
 impl Link {
-    /// Connects in the background, and again whenever the connection is lost. With a `standing`, goes on where an
-    /// earlier Bailey stood, if it did, and writes down where it stands itself.
-    pub(crate) fn start(
-        discord: &DiscordConfig,
-        host: &Host,
-        interactions: Interactions,
-        clock: Arc<dyn Clock>,
-        directory: Directory,
-        trace: Option<Trace>,
-        standing: Option<(Standing, Option<Found>)>,
-    ) -> Self {
+    /// Connects in the background, and again whenever a connection is lost. With `standings`, goes on where an earlier
+    /// Bailey stood, if it did, and writes down where it stands itself.
+    pub(crate) fn start(options: LinkOptions<'_>) -> Self {
+        let LinkOptions { discord, plan, host, interactions, clock, directory, trace, standings } = options;
         let (sink, events) = mpsc::channel(EVENTS_IN_TRANSIT);
-        let (standing, found) = standing.map_or((None, None), |(standing, found)| (Some(standing), found));
-        let position = standing.as_ref().and_then(Standing::position);
-        let (point, saved_at) = found.map_or((None, None), |found| (Some(found.point), Some(found.saved_at)));
-        let gateway = Gateway::resume(discord, sink, clock, directory, point, position);
-        let tasks = TaskTracker::new();
-        if let Some(saved_at) = saved_at {
-            tasks.spawn(tell_of_a_gap(gateway.status(), saved_at));
+        let (mut starts, mut keepers, mut saved) = (Vec::new(), Vec::new(), Vec::new());
+        for (standing, found) in standings {
+            let (point, saved_at) =
+                found.map_or((None, None), |found| (Some(found.point), Some(found.saved_at)));
+            starts.push(ShardStart { point, position: standing.position() });
+            keepers.push(standing);
+            saved.push(saved_at);
         }
-        let notes = standing.map(|standing| {
-            let stop = CancellationToken::new();
-            let keeper = tasks.spawn(keep(standing, gateway.checkpoints(), stop.clone()));
-            Notes { keeper, stop }
+        let shards = Shards::start(discord, plan, sink, clock, directory, starts);
+        let (tasks, stop_notes) = (TaskTracker::new(), CancellationToken::new());
+        for (gateway, saved_at) in shards.gateways().iter().zip(saved) {
+            if let Some(saved_at) = saved_at {
+                tasks.spawn(tell_of_a_gap(gateway.shard(), gateway.status(), saved_at));
+            }
+        }
+        let notes = shards.gateways().iter().zip(keepers).map(|(gateway, standing)| {
+            tasks.spawn(keep(standing, gateway.checkpoints(), stop_notes.clone()))
         });
+        let notes = notes.collect();
         let (sender, forwarded) = watch::channel(0);
         let intake = Intake { host: host.clone(), interactions, trace };
         tasks.spawn(forward(events, intake.clone(), sender));
         tasks.close();
-        Self { status: gateway.status(), gateway, forwarded, tasks, intake, notes }
+        Self { shards, forwarded, tasks, intake, notes, stop_notes }
     }
 
     /// Where interactions go that come another way.
@@ -84,14 +93,20 @@ impl Link {
         self.intake.clone()
     }
 
-    /// How the gateway is doing, now and from now on.
-    pub(crate) fn status(&self) -> watch::Receiver<GatewayStatus> {
-        self.status.clone()
+    /// How the gateways are doing together, now and from now on.
+    pub(crate) fn status(&self) -> watch::Receiver<ShardsStatus> {
+        self.shards.status()
     }
 
-    /// Waits until the gateway has handed over everything up to `sequence`, and the bus has it.
+    /// How each is doing.
+    pub(crate) fn each(&self) -> Vec<(ShardId, watch::Receiver<GatewayStatus>)> {
+        self.shards.gateways().iter().map(|gateway| (gateway.shard(), gateway.status())).collect()
+    }
+
+    /// Waits until the gateway of a bot's one shard has handed over everything up to `sequence`, and the bus has it.
     pub(crate) async fn taken_in(&self, sequence: u64) {
-        let mut status = self.status();
+        let Some(gateway) = self.shards.gateways().first() else { return };
+        let mut status = gateway.status();
         let events = match status.wait_for(|status| status.processed_sequence >= sequence).await {
             Ok(status) => status.events,
             Err(_) => return, // the gateway has ended: nothing more comes
@@ -101,17 +116,15 @@ impl Link {
 
     /// Says goodbye to Discord; what was heard until then has reached the bus, if anybody reads it. Gives where the
     /// next Bailey can go on.
-    pub(crate) async fn stop(self) -> Option<Left> {
-        let standing = match self.notes {
-            Some(notes) => {
-                notes.stop.cancel();
-                notes.keeper.await.ok()
-            }
-            None => None,
-        };
-        let point = self.gateway.shutdown().await;
+    pub(crate) async fn stop(self) -> Left {
+        self.stop_notes.cancel();
+        let mut standings = Vec::new();
+        for keeper in self.notes {
+            standings.push(keeper.await.ok());
+        }
+        let points = self.shards.shutdown().await;
         self.tasks.wait().await;
-        Some(Left { standing: standing?, point: point? })
+        Left(standings.into_iter().zip(points).filter_map(|(standing, point)| standing.zip(point)).collect())
     }
 }
 
@@ -149,15 +162,16 @@ async fn keep(mut standing: Standing, checkpoints: Checkpoints, stop: Cancellati
 }
 
 /// Says so when Discord did not keep the session for us.
-async fn tell_of_a_gap(mut status: watch::Receiver<GatewayStatus>, saved_at: Timestamp) {
+async fn tell_of_a_gap(shard: ShardId, mut status: watch::Receiver<GatewayStatus>, saved_at: Timestamp) {
     if status.wait_for(|status| status.missed).await.is_ok() {
         tracing::warn!(
+            shard = shard.number(),
             "Discord did not keep the session of the last Bailey: what happened since {saved_at} was not heard"
         );
     }
 }
 
-/// Moves events from the gateway to the bus.
+/// Moves events from the gateways to the bus.
 async fn forward(mut events: mpsc::Receiver<Event>, intake: Intake, forwarded: watch::Sender<u64>) {
     while let Some(event) = events.recv().await {
         if !intake.take(event).await {

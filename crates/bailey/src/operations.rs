@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use bailey_discord::{GatewayState, GatewayStatus};
+use bailey_discord::{GatewayState, ShardsStatus};
 use bailey_services::ephemeral::Keeping;
 use bailey_services::{Ephemeral, Sql};
 use bailey_store::Store;
@@ -33,8 +33,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) sql: Sql,
     pub(crate) ephemeral: Ephemeral,
-    /// The connection to Discord, where it can fail.
-    pub(crate) gateway: Option<watch::Receiver<GatewayStatus>>,
+    /// The connections to Discord, where they can fail.
+    pub(crate) gateway: Option<watch::Receiver<ShardsStatus>>,
 }
 
 /// `/healthz` and `/readyz` on an address of their own.
@@ -158,7 +158,7 @@ async fn readiness(State(parts): State<Arc<OnceLock<Parts>>>) -> (StatusCode, Js
     let components = match parts.get() {
         None => None,
         Some(parts) => Some(Components {
-            discord: parts.gateway.as_ref().map(|gateway| discord(&gateway.borrow().state)),
+            discord: parts.gateway.as_ref().map(|gateway| discord(&gateway.borrow())),
             database: database(&parts.store).await,
             sql: sql(&parts.sql).await,
             ephemeral: ephemeral(parts.ephemeral.keeping()),
@@ -172,14 +172,22 @@ async fn readiness(State(parts): State<Arc<OnceLock<Parts>>>) -> (StatusCode, Js
     (status, Json(Readiness { ready, components }))
 }
 
-fn discord(state: &GatewayState) -> Component {
-    match state {
+fn discord(status: &ShardsStatus) -> Component {
+    let (ready, all) = (status.ready(), status.states.len());
+    match status.state() {
         GatewayState::Ready => Component::OK,
         GatewayState::Resuming => {
             Component::troubled(Status::Degraded, "connected again, being told of what was missed".to_owned())
         }
+        // Servers of the other shards are served as ever.
+        GatewayState::Connecting if status.complete && ready > 0 => {
+            Component::troubled(Status::Degraded, format!("{ready} of {all} shards are connected; trying"))
+        }
+        GatewayState::Connecting if all > 1 => {
+            Component::troubled(Status::Away, format!("{ready} of {all} shards are connected; trying"))
+        }
         GatewayState::Connecting => Component::troubled(Status::Away, "not connected; trying".to_owned()),
-        GatewayState::Fatal(reason) => Component::troubled(Status::Away, reason.clone()),
+        GatewayState::Fatal(reason) => Component::troubled(Status::Away, reason),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, GatewayStatus};
+use bailey_discord::{BotToken, DiscordConfig, Endpoints, GatewayState, ShardsStatus};
 use bailey_host::{BreakerLimits, CronTimings, HostTimings, Observer};
 use bailey_outbound::Network;
 use bailey_outbound::fixtures::Fixtures;
@@ -68,6 +68,7 @@ impl Simulated {
             seed: 0,
             bind: options.bind,
             world,
+            ..SimConfig::default()
         })
         .await
         .map_err(|error| CommandError::failed(chain(&error)))?;
@@ -228,12 +229,12 @@ impl Simulated {
     async fn connected(&self) -> Result<(), CommandError> {
         let mut status = self.stack.gateway();
         let wanted = self.guilds.len();
-        let arrived = |status: &GatewayStatus| match &status.state {
+        let arrived = |status: &ShardsStatus| match status.state() {
             GatewayState::Fatal(_) => true,
-            state => *state == GatewayState::Ready && status.guilds >= wanted,
+            state => state == GatewayState::Ready && status.guilds >= wanted,
         };
         let state = match tokio::time::timeout(CONNECT_DEADLINE, status.wait_for(arrived)).await {
-            Ok(Ok(status)) => status.state.clone(),
+            Ok(Ok(status)) => status.state(),
             _ => {
                 return Err(CommandError::failed(
                     "the simulated Discord did not let the bot in; run it again",

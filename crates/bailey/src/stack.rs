@@ -9,17 +9,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bailey_discord::{Directory, DiscordConfig, GatewayStatus, PublicKey, Rest, Withheld};
+use bailey_discord::{Directory, DiscordConfig, PublicKey, Rest, ShardPlan, ShardsStatus, Withheld};
 use bailey_host::{
     Host, HostConfig, HostRates, HostTimings, Installation, Observer, RoomLimits, sandbox_spawner,
 };
 use bailey_protocol::host_message::{Lifecycle, Mode};
 use bailey_protocol::method::sql::SqlIsolation;
-use bailey_protocol::{Clock, Grants, GuildId, Tenant, Timestamp};
+use bailey_protocol::{ApplicationId, Clock, Grants, GuildId, Tenant, Timestamp};
 use bailey_sandbox::Sandbox;
 use bailey_services::commands::Offer;
 use bailey_services::{DatabaseOptions, RedisServer, Services, ServicesOptions, Sql, SqlOptions};
-use bailey_store::{GatewaySessionKey, Install, InstallationRecord, Republish, Store};
+use bailey_store::{Install, InstallationRecord, Republish, Store};
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,12 +29,12 @@ use crate::cli::LongLivedOptions;
 use crate::database::Database;
 use crate::error::{CommandError, chain};
 use crate::incoming::InteractionsEndpoint;
-use crate::link::{Left, Link};
+use crate::link::{Left, Link, LinkOptions};
 use crate::offers::{OfferError, Offers};
 use crate::operations::Parts;
 use crate::plugin::LoadedPlugin;
 use crate::records::Records;
-use crate::standing::{Found, Standing};
+use crate::standing::{self, Found, Standing};
 use crate::trace::Trace;
 
 /// What a run is made of.
@@ -67,7 +67,8 @@ pub(crate) struct Stack {
     directory: Directory,
     link: Option<Link>,
     left: Option<Left>,
-    key: GatewaySessionKey,
+    application: ApplicationId,
+    plan: ShardPlan,
     trace: Option<Trace>,
     database: Database,
     plugins_database: bailey_services::Database,
@@ -92,11 +93,7 @@ impl Stack {
                 "the bot has no {name}: {without}. Switch it on on the Bot page of the developer portal and start Bailey again"
             );
         }
-        let key = GatewaySessionKey {
-            application: application.id,
-            shard: discord.shard.number(),
-            shards: discord.shard.total(),
-        };
+        let plan = rest.shard_plan(discord.shards).await.map_err(|error| failed(&error))?;
         let directory = Directory::new();
         let plugins_database =
             bailey_services::Database::connect(&database.urls.plugins, &DatabaseOptions::default())
@@ -140,7 +137,8 @@ impl Stack {
             directory,
             link: None,
             left: None,
-            key,
+            application: application.id,
+            plan,
             trace: options.trace,
             database,
             plugins_database,
@@ -154,20 +152,31 @@ impl Stack {
 
     /// Begins to listen to Discord. What happened before is not heard of.
     pub(crate) fn connect(&mut self) {
-        self.listen(None);
+        self.listen(Vec::new());
     }
 
     /// Begins to listen to Discord where the last Bailey stopped, if Discord still knows where that was.
-    pub(crate) async fn go_on(&mut self, data: &Path) {
-        let standing = Standing::new(self.store.clone(), self.key, self.discord.intents.bits(), data);
-        let found = standing.find(&self.directory).await;
-        self.listen(Some((standing, found)));
+    pub(crate) async fn go_on(&mut self, data: &Path) -> Result<(), CommandError> {
+        let intents = self.discord.intents.bits();
+        let (store, application) = (&self.store, self.application);
+        let standings =
+            standing::go_on(store, application, &self.plan, intents, data, &self.directory).await?;
+        self.listen(standings);
+        Ok(())
     }
 
-    fn listen(&mut self, standing: Option<(Standing, Option<Found>)>) {
-        let (clock, directory) = (Arc::clone(&self.clock), self.directory.clone());
-        let (interactions, trace) = (self.services.interactions.clone(), self.trace.clone());
-        let link = Link::start(&self.discord, &self.host, interactions, clock, directory, trace, standing);
+    fn listen(&mut self, standings: Vec<(Standing, Option<Found>)>) {
+        let link = Link::start(LinkOptions {
+            discord: &self.discord,
+            plan: &self.plan,
+            host: &self.host,
+            interactions: self.services.interactions.clone(),
+            clock: Arc::clone(&self.clock),
+            directory: &self.directory,
+            trace: self.trace.clone(),
+            standings,
+        });
+        self.records.watch(link.each());
         self.link = Some(link);
     }
 
@@ -230,11 +239,11 @@ impl Stack {
         self.link.as_ref()
     }
 
-    /// How the connection to Discord is doing; a channel that says nothing before there is one.
-    pub(crate) fn gateway(&self) -> watch::Receiver<GatewayStatus> {
+    /// How the connections to Discord are doing; a channel that says nothing before there are any.
+    pub(crate) fn gateway(&self) -> watch::Receiver<ShardsStatus> {
         match &self.link {
             Some(link) => link.status(),
-            None => watch::channel(GatewayStatus::default()).1,
+            None => watch::channel(ShardsStatus::default()).1,
         }
     }
 
@@ -353,7 +362,7 @@ impl Stack {
 
     async fn unlink(&mut self) {
         if let Some(link) = self.link.take() {
-            self.left = link.stop().await;
+            self.left = Some(link.stop().await);
         }
     }
 }

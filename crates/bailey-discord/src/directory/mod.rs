@@ -6,6 +6,7 @@ mod keep;
 mod permission;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bailey_protocol::{ChannelId, GuildId, RoleId, Timestamp, UserId};
@@ -23,13 +24,12 @@ const MOST_OVERWRITES: usize = 1000;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     known: Arc<RwLock<Known>>,
+    /// Grows with each change made through this one and its clones.
+    revision: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Known {
-    /// Grows with each change.
-    #[serde(skip)]
-    revision: u64,
     guilds: HashMap<GuildId, GuildRecord>,
     channels: HashMap<ChannelId, Channel>,
     own_user: Option<UserId>,
@@ -240,13 +240,6 @@ impl Directory {
         self.write(|known| known.forget(guild));
     }
 
-    /// Forgets the servers that are not among these: the bot was removed while it was away.
-    pub(crate) fn keep_only(&self, guilds: &HashSet<GuildId>) {
-        for gone in self.guilds().into_iter().filter(|guild| !guilds.contains(guild)) {
-            self.remove_guild(gone);
-        }
-    }
-
     /// Counts members in (`1`) or out (`-1`).
     pub(crate) fn count_members(&self, guild: GuildId, by: i64) {
         self.write(|known| {
@@ -324,9 +317,8 @@ impl Directory {
 
     fn write(&self, change: impl FnOnce(&mut Known)) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let revision = known.revision;
         change(&mut known);
-        known.revision = revision + 1;
+        self.revision.fetch_add(1, Ordering::Relaxed);
     }
 }
 

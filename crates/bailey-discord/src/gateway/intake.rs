@@ -1,20 +1,23 @@
 //! What a frame from the gateway means: which events it makes, and what it says about servers and
-//! channels. It does no I/O; a frame it cannot read is reported, never passed on.
+//! channels. It does no I/O; a frame it cannot read, or that tells of a server of another shard, is reported, never
+//! passed on.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use bailey_protocol::{ChannelId, Event, Timestamp};
+use bailey_protocol::{ChannelId, Event, GuildId, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::directory::Directory;
 use crate::normalise::{Before, Mark, Normalised, Skip, Surroundings, normalise};
 use crate::recent::Recent;
+use crate::shard::{ShardId, is_on};
 
 use super::point::ResumePoint;
 use super::shapes::{
-    AboutMessages, GuildCreate, GuildUpdate, Identified, MemberUpdate, OfUser, Ready, RoleChange,
-    RoleDeletion, ThreadListSync, UnavailableGuild, WireChannel, WireVoice, in_guild,
+    AboutMessages, GuildCreate, GuildUpdate, Identified, MaybeInGuild, MemberUpdate, OfUser, Ready,
+    RoleChange, RoleDeletion, ThreadListSync, UnavailableGuild, WireChannel, WireVoice, in_guild,
 };
 
 /// Characters of an unreadable frame that are logged.
@@ -37,6 +40,8 @@ struct Envelope<'a> {
 /// A dispatch that was read: what to hand on, and how far the stream then is.
 #[derive(Debug)]
 pub(super) struct Taken {
+    /// Of the how-manieth session it is, counted by [`Intake::sessions`].
+    pub(super) session: u64,
     /// Its sequence number.
     pub(super) sequence: u64,
     /// What plugins are told of it.
@@ -45,17 +50,29 @@ pub(super) struct Taken {
     pub(super) direct_message: bool,
     /// Whether it could be read.
     pub(super) readable: bool,
-    /// Whether it begins a new session instead of the one that was to go on.
+    /// Whether it begins a session.
+    pub(super) begins: bool,
+    /// Whether that is a new one instead of the one that was to go on.
     pub(super) anew: bool,
 }
 
 /// Reads frames of one shard, in order.
 #[derive(Debug)]
 pub(super) struct Intake {
+    shard: ShardId,
+    /// All shards' servers; its revision counts what this one has learned.
     directory: Directory,
+    /// The servers in there that are this shard's.
+    guilds: HashSet<GuildId>,
+    /// How often one came or went.
+    guild_changes: u64,
     recent: Recent,
     mark: Mark,
     session: Option<String>,
+    /// Sessions that began.
+    sessions: u64,
+    /// The last dispatch of this one that no plugin is told: that with which it began, or was gone on from.
+    told_before: u64,
     resume_url: Option<String>,
     /// What an earlier gateway of the session had done, while the session goes on.
     gone_on_from: Option<ResumePoint>,
@@ -64,13 +81,18 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(directory: Directory, point: Option<ResumePoint>) -> Self {
+    pub(super) fn new(directory: &Directory, shard: ShardId, point: Option<ResumePoint>) -> Self {
         let session = point.as_ref().map(|point| point.session.clone());
         Self {
-            directory,
-            recent: Recent::new(),
+            shard,
+            directory: directory.apart(),
+            guilds: directory.guilds_on(shard).into_iter().collect(),
+            guild_changes: 0,
+            recent: Recent::one_of(shard.total()),
             mark: Mark::new(session.as_deref().unwrap_or_default(), 0),
             session,
+            sessions: 0,
+            told_before: point.as_ref().map_or(0, |point| point.handed_on),
             resume_url: None,
             learned: point.as_ref().map_or(0, |point| point.learned),
             gone_on_from: point,
@@ -80,6 +102,31 @@ impl Intake {
     /// The last dispatch the directory has learned from.
     pub(super) fn learned(&self) -> u64 {
         self.learned
+    }
+
+    /// How many servers of this shard are known.
+    pub(super) fn guild_count(&self) -> usize {
+        self.guilds.len()
+    }
+
+    /// A number that grows when a server comes or goes.
+    pub(super) fn guild_changes(&self) -> u64 {
+        self.guild_changes
+    }
+
+    /// A number that grows with each change of what is known of this shard's servers.
+    pub(super) fn revision(&self) -> u64 {
+        self.directory.revision()
+    }
+
+    /// How many sessions have begun here; dispatches of an earlier one may still wait to be handed on.
+    pub(super) fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    /// Dispatches of the session up to this one need not be handed on by whoever goes on with it.
+    pub(super) fn told_before(&self) -> u64 {
+        self.told_before
     }
 
     /// Whether an earlier gateway of the session has handed a dispatch on.
@@ -105,18 +152,29 @@ impl Intake {
         let (DISPATCH, Some(event_type), Some(sequence)) = (envelope.op, &envelope.t, envelope.s) else {
             return Ok(None);
         };
-        let mut taken =
-            Taken { sequence, events: Vec::new(), direct_message: false, readable: true, anew: false };
         let data = envelope.d.unwrap_or(RawValue::NULL);
-        if event_type == "READY" {
+        let (begins, mut anew) = (event_type == "READY", false);
+        if begins {
             // Another session, with numbers of its own: whatever happened since the old one is lost.
-            taken.anew = self.gone_on_from.take().is_some();
+            anew = self.gone_on_from.take().is_some();
             self.learned = 0;
+            self.sessions += 1;
+            self.told_before = sequence;
         }
+        let mut taken = Taken {
+            session: self.sessions,
+            sequence,
+            events: Vec::new(),
+            direct_message: false,
+            readable: true,
+            begins,
+            anew,
+        };
         let known = sequence <= self.learned;
         let told = self.was_told(sequence);
         self.learned = self.learned.max(sequence);
-        let outcome = self.before(event_type, data.get()).and_then(|before| {
+        let outcome = self.of_this_shard(event_type, data.get()).and_then(|()| {
+            let before = self.before(event_type, data.get())?;
             if !known {
                 self.learn(event_type, data.get())?;
             }
@@ -138,6 +196,27 @@ impl Intake {
             }
         }
         Ok(Some(taken))
+    }
+
+    /// Discord tells a shard of its own servers only, and on that rests that what happens on a server comes in order.
+    fn of_this_shard(&self, event_type: &str, data: &str) -> Result<(), serde_json::Error> {
+        if self.shard.total() == 1 {
+            return Ok(());
+        }
+        let guild = match event_type {
+            "GUILD_CREATE" | "GUILD_UPDATE" | "GUILD_DELETE" => {
+                Some(serde_json::from_str::<Identified<GuildId>>(data)?.id)
+            }
+            _ => serde_json::from_str::<Option<MaybeInGuild>>(data)?.and_then(|about| about.guild_id),
+        };
+        match guild {
+            Some(guild) if !is_on(guild, self.shard) => Err(serde::de::Error::custom(format_args!(
+                "server {guild} does not live on shard {} of {}",
+                self.shard.number(),
+                self.shard.total()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// What is known until now of the things a dispatch is about.
@@ -185,11 +264,22 @@ impl Intake {
                 if let Some(user) = &ready.user {
                     directory.put_own_user(user.id);
                 }
-                directory.keep_only(&ready.guilds.iter().map(|guild| guild.id).collect());
+                let there: HashSet<GuildId> = ready.guilds.iter().map(|guild| guild.id).collect();
+                // The bot was removed from the others while it was away. Other shards' servers are not listed here.
+                for gone in self.guilds.extract_if(|guild| !there.contains(guild)) {
+                    self.guild_changes += 1;
+                    directory.remove_guild(gone);
+                }
                 self.session = Some(ready.session_id);
                 self.resume_url = Some(ready.resume_gateway_url);
             }
-            "GUILD_CREATE" => serde_json::from_str::<GuildCreate<'_>>(data)?.keep(directory, recent),
+            "GUILD_CREATE" => {
+                let guild: GuildCreate<'_> = serde_json::from_str(data)?;
+                if !guild.unavailable {
+                    self.guild_changes += u64::from(self.guilds.insert(guild.id));
+                    guild.keep(directory, recent);
+                }
+            }
             "GUILD_UPDATE" => {
                 let guild: GuildUpdate = serde_json::from_str(data)?;
                 directory.rename_guild(guild.id, guild.name, guild.owner_id);
@@ -198,6 +288,7 @@ impl Intake {
                 let guild: UnavailableGuild = serde_json::from_str(data)?;
                 // Unavailable means an outage at Discord; the bot is still a member.
                 if !guild.unavailable {
+                    self.guild_changes += u64::from(self.guilds.remove(&guild.id));
                     directory.remove_guild(guild.id);
                 }
             }
@@ -256,12 +347,10 @@ fn report(event_type: &str, sequence: u64, data: &str, error: &serde_json::Error
 
 #[cfg(test)]
 mod tests {
-    use bailey_protocol::GuildId;
-
     use super::*;
 
     fn intake() -> Intake {
-        Intake::new(Directory::new(), None)
+        Intake::new(&Directory::new(), ShardId::ONE, None)
     }
 
     fn take(intake: &mut Intake, event_type: &str, sequence: u64, data: serde_json::Value) -> Taken {
@@ -299,6 +388,19 @@ mod tests {
     }
 
     #[test]
+    fn dispatches_know_their_session_when_another_begins() {
+        let mut intake = intake();
+        let ready =
+            |session: &str| serde_json::json!({"session_id": session, "resume_gateway_url": "ws://x"});
+        assert!(take(&mut intake, "READY", 1, ready("one")).begins);
+        home(&mut intake);
+        let late = take(&mut intake, "MESSAGE_CREATE", 500, serde_json::json!({"id": []}));
+        let again = take(&mut intake, "READY", 1, ready("two"));
+        assert!(again.begins && !again.anew && again.session > late.session);
+        assert_eq!((intake.sessions(), intake.told_before(), intake.learned()), (2, 1, 1));
+    }
+
+    #[test]
     fn servers_left_while_away_are_forgotten_at_the_next_ready() {
         let mut intake = intake();
         home(&mut intake);
@@ -308,6 +410,37 @@ mod tests {
         take(&mut intake, "READY", 1, ready);
         assert_eq!(intake.directory.guild_count(), 0);
         assert_eq!(intake.session(), Some(("s", Some("ws://x"))));
+    }
+
+    #[test]
+    fn a_shard_forgets_its_own_servers_alone_and_hears_of_no_others() {
+        let directory = Directory::new();
+        let on = |number: u64| GuildId(number << 22);
+        let create = |guild: GuildId| serde_json::json!({"id": guild.to_string(), "name": "S", "roles": []});
+        let mut shards: Vec<Intake> =
+            (0..2).map(|number| Intake::new(&directory, ShardId::new(number, 2), None)).collect();
+        for number in 1..5_u64 {
+            assert!(
+                take(&mut shards[number as usize % 2], "GUILD_CREATE", 2 + number, create(on(number)))
+                    .readable
+            );
+        }
+        assert_eq!((directory.guild_count(), shards[0].guild_count()), (4, 2));
+        let revisions = (shards[0].revision(), shards[1].revision());
+        let ready = serde_json::json!({
+            "session_id": "s", "resume_gateway_url": "ws://x", "guilds": [{"id": on(2).to_string()}],
+        });
+        take(&mut shards[0], "READY", 1, ready);
+        assert_eq!(directory.guilds(), [on(1), on(2), on(3)]);
+        assert!(shards[0].revision() > revisions.0);
+        assert_eq!(shards[1].revision(), revisions.1, "nothing of its own has changed");
+        // Discord would have to be wrong for this.
+        assert!(!take(&mut shards[0], "GUILD_CREATE", 2, create(on(5))).readable);
+        let message = serde_json::json!({"id": "9", "channel_id": "10", "guild_id": on(1).to_string(), "content": "x",
+            "author": {"id": "8", "username": "a"}, "timestamp": "2026-01-01T00:00:00+00:00"});
+        let taken = take(&mut shards[0], "MESSAGE_CREATE", 3, message);
+        assert!(!taken.readable && taken.events.is_empty());
+        assert_eq!(directory.guild_count(), 3);
     }
 
     #[test]

@@ -29,6 +29,13 @@ pub(super) struct ReadyGuild {
     pub(super) id: GuildId,
 }
 
+/// Whatever may say which server it is about.
+#[derive(Deserialize)]
+pub(super) struct MaybeInGuild {
+    #[serde(default)]
+    pub(super) guild_id: Option<GuildId>,
+}
+
 #[derive(Deserialize)]
 pub(super) struct UnavailableGuild {
     pub(super) id: GuildId,
@@ -71,9 +78,6 @@ pub(super) struct GuildCreate<'a> {
 
 impl GuildCreate<'_> {
     pub(super) fn keep(self, directory: &Directory, recent: &mut Recent) {
-        if self.unavailable {
-            return;
-        }
         directory.put_guild(self.id, self.name, self.member_count, self.owner_id);
         for role in &self.roles {
             directory.put_role(self.id, role.id, role.known());

@@ -5,6 +5,7 @@ mod application;
 mod asker;
 pub(crate) mod callback;
 pub(crate) mod commands;
+mod gateway;
 mod guild;
 mod interaction;
 mod message;

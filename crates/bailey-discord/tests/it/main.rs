@@ -11,4 +11,5 @@ mod rest;
 mod resume;
 mod routes;
 mod server_events;
+mod shards;
 mod support;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bailey_discord::{
     Checkpoint, Directory, DiscordConfig, Gateway, GatewayState, GatewayStatus, Position, ResumePoint,
+    ShardId,
 };
 use bailey_protocol::{Event, EventKind};
 use bailey_sim::{Administer, Change, Control, Say, Simulator, World};
@@ -50,7 +51,7 @@ impl Scene {
     /// Another gateway from this account on, with the directory written down and read again.
     async fn go_on(&self, point: &ResumePoint, directory: &Directory) -> Process {
         let read_again = Directory::new();
-        read_again.restore(&directory.to_bytes().unwrap()).unwrap();
+        read_again.restore(&directory.to_bytes().unwrap(), ShardId::ONE).unwrap();
         let written = serde_json::to_string(point).unwrap();
         self.process(read_again, Some(serde_json::from_str(&written).unwrap()), None).await
     }
@@ -168,7 +169,48 @@ async fn a_session_that_is_no_more_is_begun_anew_and_said() {
 fn what_somebody_else_wrote_is_no_directory() {
     let directory = Directory::new();
     for bytes in [&b""[..], b"{}", b"\x28\xb5\x2f\xfd"] {
-        assert!(directory.restore(bytes).is_err());
+        assert!(directory.restore(bytes, ShardId::ONE).is_err());
     }
     assert_eq!(directory.guild_count(), 0);
+}
+
+#[tokio::test]
+async fn a_quiet_session_is_gone_on_with_after_a_crash() {
+    let scene = Scene::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("position");
+    let first = scene.process(Directory::new(), None, Position::open(&file).ok()).await;
+    let (account, directory) = first.whole().await;
+    drop(first);
+    // Nothing was handed on, and that is known.
+    let point = account.point.with_position_of(&file).unwrap().unwrap();
+    scene.say("meanwhile");
+    let mut next = scene.go_on(&point, &directory).await;
+    assert_eq!(next.said_until("meanwhile").await, ["meanwhile"]);
+    assert_eq!((scene.control.sessions().len(), next.status.borrow().missed), (1, false));
+}
+
+/// What waits to be handed on when a session is lost says nothing of where the next one stands.
+#[tokio::test]
+async fn a_new_session_is_not_mistaken_for_what_is_left_of_the_last() {
+    let scene = Scene::set().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("position");
+    let mut first = scene.process(Directory::new(), None, Position::open(&file).ok()).await;
+    for number in 0..20 {
+        scene.say(&number.to_string());
+    }
+    reached(&mut first.status, |status| status.last_event_at.is_some() && status.events > 0).await;
+    scene.control.invalidate_session(false);
+    reached(&mut first.status, |status| status.state != GatewayState::Ready).await;
+    reached(&mut first.status, |status| status.state == GatewayState::Ready).await;
+    // Some of the lost session's are handed on now; none of the new one's.
+    first.said_until("5").await;
+    let (account, directory) = first.whole().await;
+    let point = account.point.with_position_of(&file).unwrap().unwrap();
+    drop(first);
+    scene.say("in the new one");
+    let mut next = scene.go_on(&point, &directory).await;
+    assert_eq!(next.said_until("in the new one").await, ["in the new one"]);
+    assert!(!next.status.borrow().missed, "the new session went on");
 }

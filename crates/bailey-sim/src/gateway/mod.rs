@@ -1,6 +1,7 @@
 //! One gateway connection: hello, identify or resume, heartbeats, and everything the session is told.
 //! What sessions are told is decided in `state::sessions`; here it only travels.
 
+pub(crate) mod sharding;
 pub(crate) mod transport;
 
 use std::collections::VecDeque;
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::clock::Snowflake;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use crate::state::model::intent;
 use crate::state::sessions::Signal;
 use transport::Transport;
@@ -289,6 +290,9 @@ impl Connection {
             return Err(End::Close(4013, "Invalid intent(s)"));
         };
         let shared = Arc::clone(&self.shared);
+        if !lock(&shared.pace).allows(shard) {
+            return self.say(&Signal::InvalidSession(false).frame()).await;
+        }
         {
             let mut state = shared.state();
             if token.trim_start_matches("Bot ") != state.application.token {

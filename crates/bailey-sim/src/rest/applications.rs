@@ -10,22 +10,22 @@ use super::{Answer, Sim, body, id, no_content, ok};
 use crate::clock::Snowflake;
 use crate::endpoint;
 use crate::error::{ApiError, FieldErrors};
+use crate::shared::lock;
 use crate::state::State;
-
-/// Sessions an application may start per day.
-const SESSION_STARTS: u64 = 1000;
 
 pub(crate) async fn gateway(Extract(shared): Sim) -> Response {
     ok(json!({"url": gateway_url(&shared.state())}))
 }
 
 pub(crate) async fn gateway_bot(Extract(shared): Sim) -> Response {
+    let sharding = lock(&shared.pace).sharding;
     let state = shared.state();
     ok(json!({
-        "url": gateway_url(&state), "shards": 1,
+        "url": gateway_url(&state), "shards": sharding.shards,
         "session_start_limit": {
-            "total": SESSION_STARTS, "remaining": SESSION_STARTS.saturating_sub(state.sessions.identified),
-            "reset_after": 86_400_000, "max_concurrency": 1,
+            "total": sharding.session_starts,
+            "remaining": sharding.session_starts.saturating_sub(state.sessions.identified),
+            "reset_after": 86_400_000, "max_concurrency": sharding.max_concurrency,
         },
     }))
 }

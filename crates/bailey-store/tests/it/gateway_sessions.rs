@@ -19,4 +19,11 @@ async fn each_shards_place_is_kept_with_the_directory_of_the_last_whole_account(
     assert!((0..60).contains(&kept.age_seconds));
     let other = GatewaySessionKey { shard: 0, ..key };
     assert_eq!(store.gateway_session(other).await.unwrap(), None);
+    let another = GatewaySessionKey { shard: 2, shards: 3, ..key };
+    store.save_gateway_session(another, &json!({}), Some(b"")).await.unwrap();
+    let forgotten = store.forget_other_gateway_sessions(key.application, 2).await.unwrap();
+    assert_eq!(forgotten.iter().map(|one| one.key).collect::<Vec<_>>(), [another]);
+    assert!(store.gateway_session(key).await.unwrap().is_some());
+    assert!(store.forget_other_gateway_sessions(ApplicationId(1), 9).await.unwrap().is_empty());
+    assert!(store.gateway_session(key).await.unwrap().is_some(), "another bot's");
 }

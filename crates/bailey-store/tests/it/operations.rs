@@ -5,7 +5,8 @@ use std::time::Duration;
 use bailey_protocol::{GuildId, Tenant, Timestamp, limits};
 use bailey_store::testing::{shared_cluster, unique_schema};
 use bailey_store::{
-    DeadLetterFilter, DeadLetterStatus, HostId, NewDeadLetter, NewHost, Redriven, SessionReport, Store,
+    DeadLetterFilter, DeadLetterStatus, HostId, NewDeadLetter, NewHost, Redriven, SessionReport, ShardReport,
+    Store,
 };
 use tokio_postgres::NoTls;
 
@@ -260,4 +261,32 @@ async fn a_letter_waits_until_its_plugin_may_be_tried_again() {
     assert_eq!(claimed.iter().map(|record| record.letter.event.as_str()).collect::<Vec<_>>(), ["e2"]);
     store.publish_sessions(&host, &[report(&tenant(1), "cold")], &[]).await.unwrap();
     assert_eq!(store.claim_dead_letters(&host, 64).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn connections_are_shown_as_their_host_last_said_and_go_with_it() {
+    let bench = Bench::new().await;
+    let store = &bench.store;
+    let shard = |shard, state: &str| ShardReport {
+        shard,
+        shards: 2,
+        state: state.to_owned(),
+        reason: None,
+        guilds: 7,
+        latency: Some(Duration::from_micros(45_678)),
+        last_event_at: Some(Timestamp(1234)),
+    };
+    let nobody = HostId::new(9);
+    store.publish_shards(&nobody, &[shard(0, "ready")]).await.unwrap();
+    assert!(store.shards().await.unwrap().is_empty(), "of a host that is not known");
+    let host = bench.host(1).await;
+    store.publish_shards(&host, &[shard(1, "connecting"), shard(0, "ready")]).await.unwrap();
+    let fresh =
+        ShardReport { latency: None, last_event_at: None, reason: Some("why".into()), ..shard(1, "ended") };
+    store.publish_shards(&host, std::slice::from_ref(&fresh)).await.unwrap();
+    let shown: Vec<ShardReport> =
+        store.shards().await.unwrap().into_iter().map(|record| record.report).collect();
+    assert_eq!(shown, [shard(0, "ready"), fresh]);
+    store.host_ended(&host).await.unwrap();
+    assert!(store.shards().await.unwrap().is_empty());
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use bailey_discord::{DiscordConfig, PublicKey};
+use bailey_discord::{DiscordConfig, PublicKey, ShardPlan};
 use bailey_outbound::Host;
 use bailey_protocol::PluginId;
 use bailey_protocol::method::secrets::SecretName;
@@ -30,6 +30,9 @@ pub(crate) struct Serve {
     /// Install it on every server the bot is in, also those it joins later
     #[arg(long, group = "servers", requires = "install", conflicts_with = "server")]
     pub(crate) all_servers: bool,
+    /// Over how many connections the bot's servers are spread; as many as Discord recommends if not given
+    #[arg(long, env = "BAILEY_SHARDS", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(ShardPlan::MOST)))]
+    pub(crate) shards: Option<u32>,
     /// Where Discord may send interactions by HTTP instead of the gateway, below /interactions; nowhere if not given
     #[arg(long, value_name = "ADDRESS", requires = "discord_public_key")]
     pub(crate) interactions_listen: Option<SocketAddr>,

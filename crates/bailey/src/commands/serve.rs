@@ -2,6 +2,7 @@
 
 mod installed;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ const INTERRUPTED: i32 = 130;
 
 pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
     let discord = DiscordConfig {
+        shards: options.shards.and_then(NonZeroU32::new),
         writes_per_minute: options.discord_writes_per_minute,
         ..DiscordConfig::new(
             token(options.token_file.as_deref())?,
@@ -76,7 +78,7 @@ pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
         })
         .await?;
         let installed = Installed::begin(&stack, chosen, &options, &folders).await?;
-        stack.go_on(&folders.data).await;
+        stack.go_on(&folders.data).await?;
         let endpoint = match (options.interactions_listen, &options.discord_public_key) {
             (Some(bind), Some(key)) => stack.take_interactions(bind, key.clone()).await?,
             _ => None,
@@ -112,28 +114,38 @@ pub(crate) async fn run(options: Serve) -> Result<ExitCode, CommandError> {
 /// Goes on until Discord refuses the bot for good.
 async fn serve(stack: &Stack, installed: &mut Installed) -> Result<(), CommandError> {
     let mut gateway = stack.gateway();
-    let settled = |state: &GatewayState| matches!(state, GatewayState::Ready | GatewayState::Fatal(_));
-    let waited = tokio::time::timeout(CONNECT_PATIENCE, gateway.wait_for(|status| settled(&status.state)));
+    let settled = |state: GatewayState| matches!(state, GatewayState::Ready | GatewayState::Fatal(_));
+    let waited = tokio::time::timeout(CONNECT_PATIENCE, gateway.wait_for(|status| settled(status.state())));
     if waited.await.is_err() {
-        tracing::warn!("Discord has not let the bot in yet; trying on. /readyz tells when it has");
+        let (ready, all) = {
+            let status = gateway.borrow();
+            (status.ready(), status.states.len())
+        };
+        if all > 1 {
+            tracing::warn!(
+                "{ready} of {all} shards are connected to Discord yet; trying on. /readyz tells when all are"
+            );
+        } else {
+            tracing::warn!("Discord has not let the bot in yet; trying on. /readyz tells when it has");
+        }
     }
     let mut announced = false;
     // When plugins act by themselves although Discord has not told of all their servers: it may have none of them.
     let mut awake_at = None;
     let mut awake = false;
     loop {
-        let state = gateway.borrow_and_update().state.clone();
+        let state = gateway.borrow_and_update().state();
+        if let GatewayState::Fatal(reason) = state {
+            return Err(CommandError::failed(reason));
+        }
         let mut arrived = true;
-        match state {
-            GatewayState::Fatal(reason) => return Err(CommandError::failed(reason)),
-            GatewayState::Ready => {
-                arrived = installed.arrivals(stack).await;
-                if !std::mem::replace(&mut announced, true) {
-                    terminal::say(&installed.summary());
-                }
-                awake_at.get_or_insert_with(|| Instant::now() + SERVERS_PATIENCE);
+        // Later, a shard that is away is no reason for new servers of the others to wait.
+        if announced || state == GatewayState::Ready {
+            arrived = installed.arrivals(stack).await;
+            if !std::mem::replace(&mut announced, true) {
+                terminal::say(&installed.summary());
             }
-            GatewayState::Connecting | GatewayState::Resuming => {}
+            awake_at.get_or_insert_with(|| Instant::now() + SERVERS_PATIENCE);
         }
         let is_time = |at: Instant| at <= Instant::now() || installed.are_known(stack);
         if !awake && awake_at.is_some_and(is_time) {

@@ -15,6 +15,7 @@ pub(crate) async fn run(options: Sim) -> Result<ExitCode, CommandError> {
         seed: 0,
         bind: options.bind,
         world: simulated::world(options.servers),
+        ..SimConfig::default()
     })
     .await
     .map_err(|error| CommandError::failed(chain(&error)))?;

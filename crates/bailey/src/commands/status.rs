@@ -1,11 +1,11 @@
-//! `bailey status`: which Baileys run, and what each session is doing, as they last said.
+//! `bailey status`: which Baileys run, how Discord is connected, and what each session is doing, as they last said.
 
 use std::collections::HashSet;
 use std::process::ExitCode;
 
 use bailey_protocol::{Clock, Tenant, Timestamp};
 use bailey_services::logs::escape;
-use bailey_store::{HostId, HostRecord, SessionRecord, Store};
+use bailey_store::{HostId, HostRecord, SessionRecord, ShardRecord, Store};
 use serde_json::{Value, json};
 
 use crate::cli::Status;
@@ -19,7 +19,7 @@ pub(crate) async fn run(options: Status) -> Result<ExitCode, CommandError> {
     let database = Database::reach(&options.places).await?;
     let looked = look(&database).await;
     database.stop().await;
-    let (hosts, sessions) = looked?;
+    let Looked { hosts, sessions, shards } = looked?;
     let wanted = |session: &SessionRecord| {
         let tenant = &session.report.tenant;
         options.plugin.as_ref().is_none_or(|plugin| *plugin == tenant.plugin)
@@ -29,19 +29,28 @@ pub(crate) async fn run(options: Status) -> Result<ExitCode, CommandError> {
         worth_showing(&hosts, sessions).into_iter().filter(|session| wanted(session)).collect();
     let now = SystemClock.now();
     if options.json {
-        terminal::say(&terminal::safe_json(&as_json(&hosts, &sessions)));
+        terminal::say(&terminal::safe_json(&as_json(&hosts, &sessions, &shards)));
     } else {
-        terminal::say(&in_words(&hosts, &sessions, now));
+        terminal::say(&in_words(&hosts, &sessions, &shards, now));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn look(database: &Database) -> Result<(Vec<HostRecord>, Vec<SessionRecord>), CommandError> {
+/// What the database knows.
+struct Looked {
+    hosts: Vec<HostRecord>,
+    sessions: Vec<SessionRecord>,
+    shards: Vec<ShardRecord>,
+}
+
+async fn look(database: &Database) -> Result<Looked, CommandError> {
     let failed = |error: bailey_store::StoreError| CommandError::failed(chain(&error));
     let store = Store::connect(&database.urls.platform).await.map_err(failed)?;
-    let found = (store.hosts().await.map_err(failed)?, store.sessions().await.map_err(failed)?);
+    let (hosts, sessions) = (store.hosts().await.map_err(failed)?, store.sessions().await.map_err(failed)?);
+    let mut shards = store.shards().await.map_err(failed)?;
     store.close();
-    Ok(found)
+    shards.retain(|shard| hosts.iter().any(|host| host.host.id == shard.host));
+    Ok(Looked { hosts, sessions, shards })
 }
 
 /// Sessions of hosts that are shown, but not what a host that is gone said of one that another host runs now.
@@ -62,7 +71,12 @@ fn worth_showing(hosts: &[HostRecord], sessions: Vec<SessionRecord>) -> Vec<Sess
     sessions.into_iter().filter(worth).collect()
 }
 
-fn in_words(hosts: &[HostRecord], sessions: &[SessionRecord], now: Timestamp) -> String {
+fn in_words(
+    hosts: &[HostRecord],
+    sessions: &[SessionRecord],
+    shards: &[ShardRecord],
+    now: Timestamp,
+) -> String {
     if hosts.is_empty() {
         return "No Bailey runs on this database, and none has in the last hour.\n\
                 hint: start one with `bailey serve` (plugins on Discord) or `bailey dev DIR` (in a simulated one)."
@@ -88,6 +102,10 @@ fn in_words(hosts: &[HostRecord], sessions: &[SessionRecord], now: Timestamp) ->
         ));
     }
     text.push_str("\n\n");
+    if !shards.is_empty() {
+        text.push_str(&connections(hosts, shards, now));
+        text.push_str("\n\n");
+    }
     if sessions.is_empty() {
         text.push_str(
             "No plugin runs here that was asked for.\n\
@@ -138,7 +156,35 @@ fn in_words(hosts: &[HostRecord], sessions: &[SessionRecord], now: Timestamp) ->
     text
 }
 
-fn as_json(hosts: &[HostRecord], sessions: &[SessionRecord]) -> Value {
+/// How the connections to Discord are doing.
+fn connections(hosts: &[HostRecord], shards: &[ShardRecord], now: Timestamp) -> String {
+    let mut table = Table::new(&["SHARD", "PROCESS", "DISCORD", "LATENCY", "SERVERS", "LAST EVENT", "WHY"]);
+    for record in shards {
+        let (report, host) = (&record.report, host_of(hosts, record));
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        table.row([
+            format!("{} of {}", report.shard, report.shards),
+            or_none(host.map(|host| host.host.pid.to_string())),
+            state_of(host, &report.state).to_owned(),
+            or_none(report.latency.map(|latency| format!("{} ms", latency.as_millis()))),
+            report.guilds.to_string(),
+            or_none(report.last_event_at.map(|at| format!("{} ago", ago(now.since(at))))),
+            report.reason.as_deref().map(shortened).unwrap_or_default(),
+        ]);
+    }
+    table.to_string()
+}
+
+fn host_of<'a>(hosts: &'a [HostRecord], shard: &ShardRecord) -> Option<&'a HostRecord> {
+    hosts.iter().find(|host| host.host.id == shard.host)
+}
+
+/// A connection's state; of a host that is gone nobody knows it.
+fn state_of<'a>(host: Option<&HostRecord>, said: &'a str) -> &'a str {
+    if host.is_none_or(|host| host.gone) { "gone" } else { said }
+}
+
+fn as_json(hosts: &[HostRecord], sessions: &[SessionRecord], shards: &[ShardRecord]) -> Value {
     let time = |time: Timestamp| Value::from(time.to_string());
     let hosts_json: Vec<Value> = hosts
         .iter()
@@ -177,7 +223,24 @@ fn as_json(hosts: &[HostRecord], sessions: &[SessionRecord]) -> Value {
             })
         })
         .collect();
-    json!({"hosts": hosts_json, "sessions": sessions})
+    let shards: Vec<Value> = shards
+        .iter()
+        .map(|record| {
+            let report = &record.report;
+            json!({
+                "host": record.host.as_str(),
+                "shard": report.shard,
+                "shards": report.shards,
+                "state": state_of(host_of(hosts, record), &report.state),
+                "last_state": report.state,
+                "reason": report.reason,
+                "latency_ms": report.latency.map(|latency| latency.as_secs_f64() * 1000.0),
+                "servers": report.guilds,
+                "last_event_at": report.last_event_at.map(time),
+            })
+        })
+        .collect();
+    json!({"hosts": hosts_json, "shards": shards, "sessions": sessions})
 }
 
 fn is_gone(hosts: &[HostRecord], session: &SessionRecord) -> bool {
@@ -198,7 +261,7 @@ fn ago(time: std::time::Duration) -> String {
 #[cfg(test)]
 mod tests {
     use bailey_protocol::{GuildId, Tenant};
-    use bailey_store::{HostId, NewHost, SessionReport};
+    use bailey_store::{HostId, NewHost, SessionReport, ShardReport};
 
     use super::*;
 
@@ -229,9 +292,9 @@ mod tests {
 
     #[test]
     fn an_empty_state_teaches() {
-        let said = in_words(&[], &[], Timestamp(0));
+        let said = in_words(&[], &[], &[], Timestamp(0));
         assert!(said.contains("hint: ") && said.contains("bailey serve"), "{said}");
-        let said = in_words(&[host(1, false)], &[], Timestamp(61_000));
+        let said = in_words(&[host(1, false)], &[], &[], Timestamp(61_000));
         assert!(said.contains("--plugin DIR --server ID"), "{said}");
     }
 
@@ -249,7 +312,7 @@ mod tests {
         let reason = format!("ended: exit code 1.{}KeyError: 'name'", " | ~~~~".repeat(50));
         let mut waits = session(1, "broken", Some(&reason));
         waits.report.until = Some(Timestamp(126_000));
-        let said = in_words(&[host(1, false)], &[waits], Timestamp(66_000));
+        let said = in_words(&[host(1, false)], &[waits], &[], Timestamp(66_000));
         assert!(said.contains("1m 5s  in 1m 0s") && said.ends_with("KeyError: 'name'"), "{said}");
     }
 
@@ -257,16 +320,49 @@ mod tests {
     fn sessions_of_a_host_that_is_gone_are_gone() {
         let hosts = [host(1, true), host(2, false)];
         let sessions = [session(1, "ready", None), session(2, "backoff", Some("exit code 1\u{1b}[2J"))];
-        let said = in_words(&hosts, &sessions, Timestamp(66_000));
+        let said = in_words(&hosts, &sessions, &[], Timestamp(66_000));
         let rows: Vec<&str> = said.lines().collect();
         assert!(rows[1].contains("gone") && rows[2].contains("running"), "{said}");
         assert!(rows[5].contains("gone") && rows[5].contains("it was ready"), "{said}");
         assert!(rows[6].contains("backoff") && rows[6].contains("exit code 1\\u{1b}[2J"), "{said}");
         assert!(rows[6].contains("1m 5s") && rows[6].contains("12 MB"), "{said}");
-        let json = as_json(&hosts, &sessions);
+        let json = as_json(&hosts, &sessions, &[]);
         assert_eq!(
             (&json["sessions"][0]["state"], &json["sessions"][0]["last_state"]),
             (&"gone".into(), &"ready".into())
         );
+    }
+
+    #[test]
+    fn each_connection_is_shown_and_those_of_a_host_that_is_gone_are_gone() {
+        let shard = |number: u128, shard, state: &str| ShardRecord {
+            host: HostId::new(number),
+            report: ShardReport {
+                shard,
+                shards: 2,
+                state: state.to_owned(),
+                reason: None,
+                guilds: 2500,
+                latency: Some(std::time::Duration::from_micros(41_700)),
+                last_event_at: Some(Timestamp(63_000)),
+            },
+        };
+        let hosts = [host(1, true), host(2, false)];
+        let shards = [shard(1, 0, "ready"), shard(2, 1, "resuming")];
+        let said = in_words(&hosts, &[], &shards, Timestamp(66_000));
+        let rows: Vec<&str> = said.lines().collect();
+        assert!(rows[5].starts_with("0 of 2") && rows[5].contains("gone"), "{said}");
+        assert!(rows[6].starts_with("1 of 2") && rows[6].contains("resuming"), "{said}");
+        assert!(
+            rows[6].contains("41 ms") && rows[6].contains("2500") && rows[6].contains("3s ago"),
+            "{said}"
+        );
+        let json = as_json(&hosts, &[], &shards);
+        assert_eq!(json["shards"][0]["state"], "gone");
+        assert_eq!(
+            (&json["shards"][1]["state"], &json["shards"][1]["servers"]),
+            (&"resuming".into(), &2500.into())
+        );
+        assert_eq!(json["shards"][1]["latency_ms"], 41.7);
     }
 }

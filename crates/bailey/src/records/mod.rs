@@ -1,10 +1,12 @@
 //! What a running host leaves in the platform's database for others to see: that it lives, what its
-//! sessions do, the events it put aside. And what it finds there to do: events to deliver once more.
+//! sessions and its connections to Discord do, the events it put aside. And what it finds there to do:
+//! events to deliver once more.
 
 mod cron;
 mod letters;
 mod redrive;
 mod sessions;
+mod shards;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::letters::Letters;
+use self::shards::Watched;
 use crate::error::chain;
 
 /// Time between two looks at the sessions, and at what is to be delivered once more.
@@ -79,6 +82,11 @@ impl Records {
         self.tasks.spawn(redrive::deliver(Arc::clone(shared), host.clone()));
         self.tasks.spawn(sweep(Arc::clone(shared)));
         Ok(())
+    }
+
+    /// Keeps the records of the host's connections to Discord from now on.
+    pub(crate) fn watch(&self, gateways: Vec<Watched>) {
+        self.tasks.spawn(shards::publish(Arc::clone(&self.shared), gateways));
     }
 
     /// Writes the last words of a host that has shut down, as far as the database takes them in time.

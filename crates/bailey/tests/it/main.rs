@@ -28,6 +28,7 @@ mod outside;
 mod resume;
 mod secrets;
 mod serve;
+mod shards;
 mod storage_tour;
 mod support;
 mod templates;

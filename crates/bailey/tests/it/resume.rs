@@ -13,11 +13,11 @@ impl Place {
         http_client().get(url).send().await.unwrap().json().await.unwrap()
     }
 
-    async fn gateway_sessions(&self) -> Vec<Value> {
+    pub(crate) async fn gateway_sessions(&self) -> Vec<Value> {
         self.look("sessions").await
     }
 
-    async fn pongs(&self) -> usize {
+    pub(crate) async fn pongs(&self) -> usize {
         let seen = self.look("observed?after=0").await;
         seen.iter().filter(|seen| seen["message"]["content"] == "Pong!").count()
     }

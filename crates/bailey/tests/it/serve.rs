@@ -34,7 +34,7 @@ impl Place {
         (running, said)
     }
 
-    fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = bailey();
         command.args(arguments).env("BAILEY_DATA_DIR", self.data.path());
         if let Some(cache) = &self.cache {
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// What `bailey status` says, once it is as wanted.
-    async fn status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn status(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let looking = async {
             loop {
                 let (code, said, errors) = self.run(&["status", "--json"]).await;
