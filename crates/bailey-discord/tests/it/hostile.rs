@@ -1,8 +1,13 @@
 //! A gateway and a REST server that answer what Discord never would.
 
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
+use std::time::Duration;
 
-use bailey_discord::{BotToken, Directory, DiscordConfig, DiscordError, Endpoints, Gateway, Rest};
+use bailey_discord::{
+    BotToken, Directory, DiscordConfig, DiscordError, Endpoints, Gateway, Rest, SessionStarts, ShardPlan,
+    Shards,
+};
 use bailey_protocol::method::message::MessageParts;
 use bailey_protocol::{ChannelId, EventKind};
 use futures_util::{SinkExt, StreamExt};
@@ -138,4 +143,33 @@ async fn answer_one(listener: &TcpListener, answer: &[u8]) {
     let mut request = [0; 4096];
     let _ = stream.read(&mut request).await.unwrap();
     stream.write_all(answer).await.unwrap();
+}
+
+/// Long enough for whoever does not wait for its turn to show itself.
+const A_MOMENT: Duration = Duration::from_millis(200);
+
+#[tokio::test]
+async fn a_shard_connects_once_the_one_before_it_was_greeted_or_failed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (sink, _events) = mpsc::channel(8);
+    let starts = SessionStarts {
+        total: 1000,
+        remaining: 1000,
+        reset_after: PATIENCE,
+        max_concurrency: NonZeroU16::new(3).unwrap(),
+    };
+    let plan = ShardPlan { shards: NonZeroU32::new(3).unwrap(), starts };
+    let clock = Arc::new(Still);
+    let _shards = Shards::start(&config(&listener), &plan, sink, clock, &Directory::new(), Vec::new());
+    let (first, _) = listener.accept().await.unwrap();
+    let early = tokio::time::timeout(A_MOMENT, listener.accept()).await;
+    assert!(early.is_err(), "another shard connects before the first was greeted");
+    drop(first);
+    let (second, _) = listener.accept().await.unwrap();
+    let mut second = tokio_tungstenite::accept_async(second).await.unwrap();
+    let hello = json!({"op": 10, "d": {"heartbeat_interval": 40_000}}).to_string();
+    second.send(Message::text(hello)).await.unwrap();
+    let identify = second.next().await.unwrap().unwrap().into_text().unwrap();
+    assert!(identify.contains(r#""shard":[1,3]"#), "the first waits before it tries again");
+    assert!(tokio::time::timeout(PATIENCE, listener.accept()).await.is_ok(), "nobody else connects");
 }

@@ -250,9 +250,14 @@ async fn a_restart_goes_on_with_every_shard() {
     let points = first.shards.shutdown().await;
     let said = scene.say_everywhere("meanwhile", 3);
     let read_again = Directory::new();
-    for shard in scene.plan.shards() {
-        read_again.restore(&directory.part(shard).to_bytes().unwrap(), shard).unwrap();
+    for (shard, servers) in scene.plan.shards().zip(&scene.servers) {
+        let part = directory.part(shard);
+        assert_eq!(part.guilds(), *servers, "each shard keeps its own servers");
+        read_again.restore(&part.to_bytes().unwrap(), shard).unwrap();
     }
+    let one = Directory::new();
+    one.restore(&directory.to_bytes().unwrap(), ShardId::new(1, 3)).unwrap();
+    assert_eq!(one.guilds(), scene.servers[1], "others' servers are left out");
     assert_eq!(read_again.guilds(), directory.guilds());
     let starts = points.into_iter().map(|point| ShardStart { point, position: None });
     let mut next = scene.process(read_again, starts.collect()).await;
