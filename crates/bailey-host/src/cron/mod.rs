@@ -530,8 +530,46 @@ mod tests {
         let host = Watch::start(&claims, "2026-01-01T09:30:00", CronTimings::default());
         claims.fails.store(TRIES, Ordering::Relaxed);
         host.set("makes_up", "0 * * * *", Missed::RunOnce);
-        assert_eq!(host.move_to("2026-01-01T09:31:00").await, 0, "the database is away");
+        while claims.fails.load(Ordering::Relaxed) > 0 {
+            tokio::time::advance(REST).await;
+        }
+        assert_eq!(host.told.lock().unwrap().len(), 0, "the database is away");
+        assert_eq!(host.move_to("2026-01-01T09:31:00").await, 1);
         assert_eq!(host.move_to("2026-01-01T09:32:00").await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_schedule_that_changes_before_its_turn_is_what_it_is_by_then() {
+        for (then, told) in [(Missed::Skip, 0), (Missed::RunOnce, 1)] {
+            let claims: Arc<InMemory> = Arc::default();
+            let due = Due { tenant: tenant("demo", 1), name: "tick".into() };
+            claims.told.lock().unwrap().insert(due, at("2026-01-01T08:00:00"));
+            let host = Watch::start(&claims, "2026-01-01T09:30:00", CronTimings::default());
+            host.set("demo", "0 * * * *", Missed::RunOnce);
+            host.set("demo", "0 * * * *", then);
+            assert_eq!(host.move_to("2026-01-01T09:31:00").await, told);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_stops_in_the_middle_leaves_the_rest_to_others() {
+        let claims: Arc<InMemory> = Arc::default();
+        let host = Watch::start(&claims, "2026-01-01T08:59:30", CronTimings::default());
+        for server in 0..5_000 {
+            let schedule = Schedule {
+                name: "tick".to_owned(),
+                spec: "0 * * * *".parse().unwrap(),
+                missed: Missed::Skip,
+            };
+            host.keeper.set(&tenant("demo", server), &[schedule]);
+        }
+        host.clock.0.send_replace(at("2026-01-01T09:00:00"));
+        while host.told.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        host.closing.cancel();
+        assert_eq!(host.move_to("2026-01-01T09:00:00").await, TOGETHER);
+        assert_eq!(claims.told.lock().unwrap().len(), TOGETHER, "what is claimed was told");
     }
 
     #[tokio::test(start_paused = true)]
