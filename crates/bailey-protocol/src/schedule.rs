@@ -35,6 +35,16 @@ pub enum Missed {
     RunOnce,
 }
 
+impl Missed {
+    /// The word of the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::RunOnce => "run_once",
+        }
+    }
+}
+
 /// When a schedule is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronSpec {

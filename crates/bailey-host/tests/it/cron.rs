@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bailey_host::cron::{Due, ToldUntil};
@@ -33,11 +34,13 @@ impl Clock for Waking {
     }
 }
 
-/// Gives everything to whoever asks: one host is alone here.
-struct Alone;
+/// Gives everything to whoever asks, and counts it: one host is alone here.
+#[derive(Default)]
+struct Alone(AtomicUsize);
 
 impl CronClaims for Alone {
     fn claim(&self, _minute: Timestamp, due: Vec<Due>) -> BoxFuture<'_, Result<Vec<Due>, String>> {
+        self.0.fetch_add(due.len(), Ordering::SeqCst);
         async { Ok(due) }.boxed()
     }
 
@@ -63,24 +66,26 @@ struct Place {
     host: Host,
     starts: Starts,
     clock: Arc<Waking>,
+    claims: Arc<Alone>,
     kept: Arc<Kept>,
 }
 
 impl Place {
     fn new() -> Self {
         let ((spawner, starts), kept) = (spawner(), Arc::new(Kept::default()));
+        let claims = Arc::new(Alone::default());
         let clock = Arc::new(Waking(watch::Sender::new(at("2026-01-01T08:59:30"))));
         let host = Host::start(HostConfig {
             spawner,
             calls: Arc::new(Shared::default()),
             dead_letters: Some(Arc::clone(&kept) as Arc<dyn DeadLetters>),
-            cron_claims: Some(Arc::new(Alone)),
+            cron_claims: Some(Arc::clone(&claims) as Arc<dyn CronClaims>),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             timings: HostTimings::default(),
             rates: HostRates::default(),
             observer: Observer::default(),
         });
-        Self { host, starts, clock, kept }
+        Self { host, starts, clock, claims, kept }
     }
 
     async fn install(&self, tenant: &Tenant, spec: &str) {
@@ -134,6 +139,7 @@ async fn the_installation_alone_whose_schedule_is_due_is_told() {
     place.move_to("2026-01-01T09:30:00").await;
     place.host.quiesced().await;
     assert!(place.starts.none(), "it was removed");
+    assert_eq!(place.claims.0.load(Ordering::SeqCst), 1, "what is removed is claimed");
 }
 
 #[tokio::test(start_paused = true)]
