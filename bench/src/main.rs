@@ -11,6 +11,7 @@ mod bench;
 mod calls;
 mod clock;
 mod container;
+mod cron;
 mod crowd;
 mod discord;
 mod ephemeral;
@@ -72,6 +73,7 @@ async fn run(asked: Arguments) -> Result<(), BenchError> {
     ephemeral::measure(&bench, &mut table).await?;
     logs::measure(&bench, &mut table).await?;
     metrics::measure(&bench, &mut table).await?;
+    cron::measure(&bench, &mut table).await?;
     discord::measure(&bench, &mut table).await?;
     neighbours::measure(&bench, &mut table).await?;
     bench.check_wanted()?;

@@ -237,7 +237,7 @@ impl Timekeeper {
             let missed = self.missed(told, done);
             for (minute, due) in &missed {
                 let count = due.len();
-                tracing::info!(count, "making up for {minute}, which {count} schedules missed");
+                tracing::info!(count, "making up for {minute}: schedules that missed it: {count}");
                 self.claim_and_tell(*minute, due.clone(), tell).await;
             }
             rest = !missed.is_empty();
