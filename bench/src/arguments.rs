@@ -26,6 +26,9 @@ pub(crate) struct Sizes {
     #[arg(long, default_value_t = 150_000, default_value_if("quick", "true", "5000"),
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) servers: u64,
+    /// Schedules of plugins on servers the cron rows look at
+    #[arg(long, default_value_t = 100_000, default_value_if("quick", "true", "5000"))]
+    pub(crate) schedules: usize,
     /// Length of one measurement of calls a second or of their latency
     #[arg(long, default_value_t = 3, default_value_if("quick", "true", "1"),
           value_parser = clap::value_parser!(u64).range(1..))]

@@ -11,7 +11,7 @@ use crate::limits;
 use crate::time::Timestamp;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Minutes of the days that are looked through for the next match: 29 February on a Sunday comes within 40 years.
+/// Days that are looked through for the next match: also 29 February comes within them, whatever the century.
 const DAYS_AHEAD: u32 = 41 * 366;
 
 /// One entry of a manifest's `cron`.
@@ -33,6 +33,16 @@ pub enum Missed {
     Skip,
     /// The latest one is made up for, once, if it is not older than [`limits::CRON_MADE_UP`].
     RunOnce,
+}
+
+impl Missed {
+    /// The word of the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::RunOnce => "run_once",
+        }
+    }
 }
 
 /// When a schedule is due.
@@ -345,7 +355,90 @@ mod tests {
         ]
     }
 
+    /// A model that counts days one by one and reads a field's text anew for each number.
+    mod model {
+        /// Minute, hour, day, month and weekday of a minute since 1970.
+        fn calendar(minute: i64) -> [u32; 5] {
+            let (mut year, mut month, mut day) = (1970, 0, minute / 1440);
+            let weekday = (day + 4) % 7; // it began with a Thursday
+            let is_leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            while day >= 365 + i64::from(is_leap(year)) {
+                day -= 365 + i64::from(is_leap(year));
+                year += 1;
+            }
+            let february = 28 + i64::from(is_leap(year));
+            let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            while day >= lengths[month] {
+                day -= lengths[month];
+                month += 1;
+            }
+            [minute % 60, minute / 60 % 24, day + 1, month as i64 + 1, weekday].map(|number| number as u32)
+        }
+
+        fn says(field: &str, first: u32, number: u32) -> bool {
+            field.split(',').any(|item| {
+                let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+                let (from, to) = match range.split_once('-') {
+                    _ if range == "*" => (first, 60),
+                    Some((from, to)) => (from.parse().unwrap(), to.parse().unwrap()),
+                    None => return range.parse() == Ok(number),
+                };
+                (from..=to).contains(&number) && (number - from) % step.parse::<u32>().unwrap() == 0
+            })
+        }
+
+        pub(super) fn is_due(spec: &str, minute: i64) -> bool {
+            let fields: Vec<&str> = spec.split(' ').collect();
+            let now = calendar(minute);
+            let says = |index: usize, number| says(fields[index], u32::from([2, 3].contains(&index)), number);
+            let restricts_days = (1..=31).any(|day| !says(2, day));
+            let restricts_weekdays = (0..=6).any(|day| !says(4, day));
+            let day = match (restricts_days, restricts_weekdays) {
+                (true, true) => says(2, now[2]) || says(4, now[4]),
+                (true, false) => says(2, now[2]),
+                (false, true) => says(4, now[4]),
+                (false, false) => true,
+            };
+            day && says(0, now[0]) && says(1, now[1]) && says(3, now[3])
+        }
+    }
+
+    /// A minute field, some of which are due too often.
+    fn minutes() -> impl Strategy<Value = String> {
+        prop_oneof![
+            field(0, 59),
+            (5..40_u32).prop_map(|step| format!("*/{step}")),
+            (0..60_u32).prop_map(|minute| minute.to_string()),
+            (0..60_u32, 1..90_u32).prop_map(|(minute, step)| format!("{minute}/{step}")),
+        ]
+    }
+
     proptest! {
+        /// What is due, next and last, is what the model finds minute by minute.
+        #[test]
+        fn a_model_that_counts_agrees(
+            (minute, hour, day, month, weekday) in (minutes(), field(0, 23), field(1, 31), field(1, 12), field(0, 6)),
+            now in 0..60_000_000_i64, // until 2084
+        ) {
+            let text = format!("{minute} {hour} {day} {month} {weekday}");
+            let at = |minute: i64| Timestamp(minute * 60_000);
+            let every_hour = format!("{minute} * * * *");
+            let due: Vec<i64> = (0..120).filter(|minute| model::is_due(&every_hour, *minute)).collect();
+            let too_often = due.windows(2).any(|pair| pair[1] - pair[0] < 5);
+            let read = text.parse::<CronSpec>();
+            prop_assert_eq!(read == Err(CronError::TooOften), too_often, "{}: {:?}", text, read);
+            let Ok(spec) = read else { return Ok(()) };
+            let three_days = 3 * 1440;
+            let next = (now + 1..=now + three_days).find(|minute| model::is_due(&text, *minute));
+            let found = spec.next_after(at(now)).map(|at| at.0 / 60_000).filter(|next| *next <= now + three_days);
+            prop_assert_eq!(found, next, "{} after {}", text, now);
+            let earliest = (now - 1440).max(0);
+            let latest = (earliest..=now).rev().find(|minute| model::is_due(&text, *minute));
+            let found = spec.latest_between(at(earliest), at(now)).map(|at| at.0 / 60_000);
+            prop_assert_eq!(found, latest, "{} before {}", text, now);
+            prop_assert_eq!(spec.is_due(at(now)), model::is_due(&text, now));
+        }
+
         /// Another library, which is asked for each number in a list of its own, agrees.
         #[test]
         fn a_library_has_the_same_opinion(

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bailey_discord::{Directory, Rest};
 use bailey_outbound::{NameServers, Network, Outbound, OutboundConfig, Trust};
 use bailey_protocol::{Clock, limits};
+use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 
 pub mod audit;
@@ -56,6 +57,8 @@ pub struct ServicesOptions {
     pub proxy_requests_per_minute: NonZeroU32,
     /// What secrets are sealed with.
     pub keys: Keys,
+    /// Names connections, and sets those apart that were lost together.
+    pub rng: StdRng,
 }
 
 impl ServicesOptions {
@@ -76,6 +79,7 @@ impl ServicesOptions {
             own_authorization: OwnAuthorization::default(),
             proxy_requests_per_minute: limits::PROXY_REQUESTS_PER_MINUTE,
             keys: Keys::of_this_run(),
+            rng: rand::make_rng(),
         })
     }
 }
@@ -128,6 +132,7 @@ impl Services {
             secrets.clone(),
             database.clone(),
             Arc::clone(&clock),
+            options.rng,
         );
         let http = Http::new(
             options.outbound,

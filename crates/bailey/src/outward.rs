@@ -25,6 +25,7 @@ pub(crate) fn services(
         },
         proxy_requests_per_minute: options.proxy_requests_per_minute,
         keys: keys(&options.keys, data)?,
+        rng: rand::make_rng(),
     })
 }
 

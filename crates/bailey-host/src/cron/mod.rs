@@ -4,9 +4,9 @@
 //! That nothing is told twice, neither after a restart nor by two hosts, is decided by a [`CronClaims`], which remembers
 //! for good. What is due at once by the thousand is spread over a part of the minute.
 
-mod table;
+mod timetable;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,15 +18,13 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use self::table::Table;
+pub use self::timetable::Timetable;
 use crate::quiet::Quiet;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Up to so many are told at once, whatever the spread.
-const AT_ONCE: usize = 100;
-/// So many are claimed together.
+/// So many are claimed and told together; what is more is spread.
 const TOGETHER: usize = 500;
-/// How often a claim is tried, and the rest in between.
+/// How often the claims are asked, and the rest in between.
 const TRIES: u32 = 3;
 const REST: Duration = Duration::from_secs(1);
 /// How long, when minutes are made up for one after the other, plugins may take with one before the next.
@@ -95,9 +93,18 @@ pub(crate) struct Timekeeper {
 
 #[derive(Default)]
 struct State {
-    table: Table,
-    /// Schedules that make up for what they missed, and that nobody has asked about yet.
-    newcomers: VecDeque<(Due, Schedule)>,
+    timetable: Timetable,
+    /// Schedules that make up for what they missed, and that nobody has asked about yet. One that is gone or does not
+    /// any more is passed over when its turn comes.
+    newcomers: BTreeSet<Due>,
+}
+
+impl State {
+    /// A schedule that makes up for what it missed.
+    fn making_up(&self, due: &Due) -> Option<&Schedule> {
+        let schedule = self.timetable.schedule(due)?;
+        (schedule.missed == Missed::RunOnce).then_some(schedule)
+    }
 }
 
 impl Timekeeper {
@@ -124,12 +131,8 @@ impl Timekeeper {
     pub(crate) fn set(&self, tenant: &Tenant, schedules: &[Schedule]) {
         let schedules: Vec<Schedule> = schedules.iter().take(limits::CRON_SCHEDULES).cloned().collect();
         let mut state = self.lock();
-        state.newcomers.retain(|(due, _)| due.tenant != *tenant);
-        for schedule in schedules.iter().filter(|schedule| schedule.missed == Missed::RunOnce) {
-            let due = Due { tenant: tenant.clone(), name: schedule.name.as_str().into() };
-            state.newcomers.push_back((due, schedule.clone()));
-        }
-        state.table.set(tenant.clone(), schedules);
+        state.newcomers.extend(making_up(tenant, &schedules));
+        state.timetable.set(tenant.clone(), schedules);
         drop(state);
         self.changed.notify_one();
     }
@@ -161,12 +164,16 @@ impl Timekeeper {
                 () = closing.cancelled() => return,
             }
             let now = minute_of(self.clock.now());
-            self.make_up(now, &tell).await;
             if now.since(done) > self.timings.late + MINUTE {
                 let from = minute_of(now - self.timings.late) - MINUTE;
                 tracing::warn!("schedules due from {done} to {from} are missed: Bailey was held up");
                 done = from;
+                let mut state = self.lock();
+                let everybody: Vec<Due> =
+                    state.timetable.all().flat_map(|(of, all)| making_up(of, all)).collect();
+                state.newcomers.extend(everybody);
             }
+            self.make_up(done, &closing, &tell).await;
             while done < now && !closing.is_cancelled() {
                 done = done + MINUTE;
                 self.work_off(done, &closing, &tell).await;
@@ -177,7 +184,7 @@ impl Timekeeper {
 
     /// One minute.
     async fn work_off(&self, minute: Timestamp, closing: &CancellationToken, tell: &impl Fn(&Tenant, Event)) {
-        let mut due = self.lock().table.due(minute);
+        let mut due = self.lock().timetable.due(minute);
         if due.is_empty() {
             return;
         }
@@ -188,10 +195,7 @@ impl Timekeeper {
             due.hash(&mut hasher);
             hasher.finish()
         });
-        let pause = match due.len() {
-            0..=AT_ONCE => Duration::ZERO,
-            many => self.timings.spread / u32::try_from(many.div_ceil(TOGETHER)).unwrap_or(u32::MAX),
-        };
+        let pause = self.pause(due.len());
         for (turn, some) in due.chunks(TOGETHER).enumerate() {
             if turn > 0 && tokio::time::timeout(pause, closing.cancelled()).await.is_ok() {
                 return; // nobody has claimed the rest: another host may
@@ -205,62 +209,93 @@ impl Timekeeper {
         }
     }
 
+    /// How long to rest between those that are told together when there are so many.
+    fn pause(&self, many: usize) -> Duration {
+        self.timings.spread / u32::try_from(many.div_ceil(TOGETHER).max(1)).unwrap_or(u32::MAX)
+    }
+
     async fn claim_and_tell(&self, minute: Timestamp, due: Vec<Due>, tell: &impl Fn(&Tenant, Event)) {
-        let count = due.len();
-        for attempt in 1..=TRIES {
-            match self.claims.claim(minute, due.clone()).await {
-                Ok(own) => {
-                    for due in own {
-                        if let Some(event) = self.event(&due, minute) {
-                            tell(&due.tenant, event);
-                        }
+        match patiently(|| self.claims.claim(minute, due.clone())).await {
+            Ok(own) => {
+                for due in own {
+                    if let Some(event) = self.event(&due, minute) {
+                        tell(&due.tenant, event);
                     }
-                    return;
                 }
-                Err(error) if attempt == TRIES => {
-                    tracing::error!(count, %error, "{count} schedules due at {minute} are not told: they could not be claimed");
-                }
-                Err(_) => tokio::time::sleep(REST).await,
+            }
+            Err(error) => {
+                let count = due.len();
+                tracing::error!(count, %error, "{count} schedules due at {minute} are not told: they could not be claimed");
             }
         }
     }
 
-    /// Makes up, once, for the latest time each newcomer missed.
-    async fn make_up(&self, now: Timestamp, tell: &impl Fn(&Tenant, Event)) {
+    /// Makes up, once, for the latest time each newcomer missed, up to the minute that was worked off last: from the next
+    /// one on it is told with the others.
+    async fn make_up(&self, done: Timestamp, closing: &CancellationToken, tell: &impl Fn(&Tenant, Event)) {
+        let many = self.lock().newcomers.len();
+        if many == 0 {
+            return;
+        }
+        let _under_way = self.quiet.hold();
+        let mut rest = false;
         loop {
-            let some: Vec<(Due, Schedule)> = {
-                let mut state = self.lock();
-                let count = state.newcomers.len().min(TOGETHER);
-                state.newcomers.drain(..count).collect()
-            };
-            if some.is_empty() {
+            let asked = self.some_newcomers();
+            if asked.is_empty() {
                 return;
             }
-            let _under_way = self.quiet.hold();
-            let asked = some.iter().map(|(due, _)| due.clone()).collect();
-            let told = match self.claims.told_until(now, asked).await {
+            if rest && tokio::time::timeout(self.pause(many), closing.cancelled()).await.is_ok() {
+                return; // they have missed it still at the next start
+            }
+            let told = match patiently(|| self.claims.told_until(done, asked.clone())).await {
                 Ok(told) => told,
                 Err(error) => {
-                    tracing::error!(%error, "what schedules missed is not made up for: it cannot be found out");
+                    tracing::error!(%error, "what schedules missed cannot be found out; it is tried again in a minute");
+                    self.lock().newcomers.extend(asked);
                     return;
                 }
             };
-            for ToldUntil { due, minute } in told {
-                let Some((_, schedule)) = some.iter().find(|(own, _)| *own == due) else { continue };
-                let from = (minute + MINUTE).max(now - limits::CRON_MADE_UP);
-                // This very minute is worked off in its turn.
-                if let Some(missed) = schedule.spec.latest_between(from, now - MINUTE) {
-                    tracing::info!(tenant = %due.tenant, schedule = %due.name, "making up for {missed}");
-                    self.claim_and_tell(missed, vec![due], tell).await;
-                }
+            let missed = self.missed(told, done);
+            for (minute, due) in &missed {
+                let count = due.len();
+                tracing::info!(count, "making up for {minute}: schedules that missed it: {count}");
+                self.claim_and_tell(*minute, due.clone(), tell).await;
+            }
+            rest = !missed.is_empty();
+        }
+    }
+
+    fn some_newcomers(&self) -> Vec<Due> {
+        let mut state = self.lock();
+        let mut some = Vec::new();
+        while some.len() < TOGETHER
+            && let Some(due) = state.newcomers.pop_first()
+        {
+            if state.making_up(&due).is_some() {
+                some.push(due);
             }
         }
+        some
+    }
+
+    /// The latest minute each missed, the oldest first.
+    fn missed(&self, told: Vec<ToldUntil>, done: Timestamp) -> BTreeMap<Timestamp, Vec<Due>> {
+        let state = self.lock();
+        let mut missed: BTreeMap<Timestamp, Vec<Due>> = BTreeMap::new();
+        for ToldUntil { due, minute } in told {
+            let from = (minute + MINUTE).max(done - limits::CRON_MADE_UP);
+            let latest = state.making_up(&due).and_then(|schedule| schedule.spec.latest_between(from, done));
+            if let Some(latest) = latest {
+                missed.entry(latest).or_default().push(due);
+            }
+        }
+        missed
     }
 
     fn event(&self, due: &Due, minute: Timestamp) -> Option<Event> {
         let Due { tenant, name } = due;
         let state = self.lock();
-        let schedule = state.table.of(tenant).iter().find(|schedule| schedule.name == **name)?;
+        let schedule = state.timetable.schedule(due)?;
         let mut payload = Map::new();
         let mut put = |name: &str, value: Value| payload.insert(name.to_owned(), value);
         put("type", EventKind::Cron.as_str().into());
@@ -283,11 +318,29 @@ impl Timekeeper {
     }
 }
 
+/// Those schedules of an installation that make up for what they missed.
+fn making_up(tenant: &Tenant, schedules: &[Schedule]) -> Vec<Due> {
+    let making_up = schedules.iter().filter(|schedule| schedule.missed == Missed::RunOnce);
+    making_up.map(|schedule| Due { tenant: tenant.clone(), name: schedule.name.as_str().into() }).collect()
+}
+
+/// Asks again, after a rest, when something is away for a moment.
+async fn patiently<'a, T>(ask: impl Fn() -> BoxFuture<'a, Result<T, String>>) -> Result<T, String> {
+    for _ in 1..TRIES {
+        if let Ok(answer) = ask().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(REST).await;
+    }
+    ask().await
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::future::Future;
     use std::pin::Pin;
+    use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
     use tokio_util::task::TaskTracker;
@@ -316,16 +369,26 @@ mod tests {
     #[derive(Default)]
     struct InMemory {
         told: Mutex<HashMap<Due, Timestamp>>,
-        fails: std::sync::atomic::AtomicU32,
+        /// So many times it is away.
+        fails: AtomicU32,
+        /// How often something was claimed.
+        claimed: AtomicUsize,
+    }
+
+    impl InMemory {
+        fn is_away(&self) -> bool {
+            let less = |fails: u32| fails.checked_sub(1);
+            self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        }
     }
 
     impl CronClaims for InMemory {
         fn claim(&self, minute: Timestamp, due: Vec<Due>) -> BoxFuture<'_, Result<Vec<Due>, String>> {
             async move {
-                if self.fails.load(std::sync::atomic::Ordering::Relaxed) > 0 {
-                    self.fails.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                if self.is_away() {
                     return Err("it is away".to_owned());
                 }
+                self.claimed.fetch_add(1, Ordering::Relaxed);
                 let mut told = self.told.lock().unwrap();
                 let new = |due: &Due| told.get(due).is_none_or(|told| *told < minute);
                 let own: Vec<Due> = due.into_iter().filter(new).collect();
@@ -343,6 +406,9 @@ mod tests {
             due: Vec<Due>,
         ) -> BoxFuture<'_, Result<Vec<ToldUntil>, String>> {
             async move {
+                if self.is_away() {
+                    return Err("it is away".to_owned());
+                }
                 let mut told = self.told.lock().unwrap();
                 let until = |due: Due| ToldUntil { minute: *told.entry(due.clone()).or_insert(minute), due };
                 Ok(due.into_iter().map(until).collect())
@@ -382,6 +448,13 @@ mod tests {
         fn set(&self, plugin: &str, spec: &str, missed: Missed) {
             let schedule = Schedule { name: "tick".to_owned(), spec: spec.parse().unwrap(), missed };
             self.keeper.set(&tenant(plugin, 1), &[schedule]);
+        }
+
+        /// Lets it look at who is new, at the present time.
+        async fn looked_at(&self) {
+            while !self.keeper.lock().newcomers.is_empty() {
+                tokio::task::yield_now().await;
+            }
         }
 
         async fn move_to(&self, now: &str) -> usize {
@@ -435,6 +508,123 @@ mod tests {
         assert_eq!(after.move_to("2026-01-01T11:32:00").await, 1, "it was made up for twice");
     }
 
+    /// A start in the very minute of a schedule, or one that takes so long that the minute was worked off without it.
+    #[tokio::test]
+    async fn the_minute_of_the_start_is_made_up_for_as_well() {
+        for (last_told, started) in
+            [("2026-01-01T08:30:00", "2026-01-01T09:00:10"), ("2026-01-01T08:30:00", "2026-01-01T08:59:50")]
+        {
+            let claims: Arc<InMemory> = Arc::default();
+            let due = Due { tenant: tenant("makes_up", 1), name: "tick".into() };
+            claims.told.lock().unwrap().insert(due, at(last_told));
+            let host = Watch::start(&claims, started, CronTimings::default());
+            host.move_to("2026-01-01T09:00:20").await;
+            host.set("makes_up", "0 * * * *", Missed::RunOnce);
+            host.set("skips", "0 * * * *", Missed::Skip);
+            host.looked_at().await;
+            assert_eq!(host.move_to("2026-01-01T09:01:00").await, 1, "started at {started}");
+            assert_eq!(host.move_to("2026-01-01T09:59:00").await, 1, "started at {started}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_older_than_a_day_is_not_made_up_for() {
+        for (last_told, made_up) in [("2026-01-01T09:00:00", 0), ("2026-01-02T08:00:00", 1)] {
+            let claims: Arc<InMemory> = Arc::default();
+            let due = Due { tenant: tenant("makes_up", 1), name: "tick".into() };
+            claims.told.lock().unwrap().insert(due, at(last_told));
+            // Due at nine on the second of January alone.
+            let host = Watch::start(
+                &claims,
+                if made_up == 0 { "2026-01-03T09:01:00" } else { "2026-01-03T08:59:00" },
+                CronTimings::default(),
+            );
+            host.set("makes_up", "0 9 2 1 *", Missed::RunOnce);
+            assert_eq!(host.move_to("2026-01-03T09:02:00").await, made_up);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_missed_is_made_up_for_when_the_database_is_back() {
+        let claims: Arc<InMemory> = Arc::default();
+        let due = Due { tenant: tenant("makes_up", 1), name: "tick".into() };
+        claims.told.lock().unwrap().insert(due, at("2026-01-01T08:00:00"));
+        let host = Watch::start(&claims, "2026-01-01T09:30:00", CronTimings::default());
+        claims.fails.store(TRIES, Ordering::Relaxed);
+        host.set("makes_up", "0 * * * *", Missed::RunOnce);
+        while claims.fails.load(Ordering::Relaxed) > 0 {
+            tokio::time::advance(REST).await;
+        }
+        assert_eq!(host.told.lock().unwrap().len(), 0, "the database is away");
+        assert_eq!(host.move_to("2026-01-01T09:31:00").await, 1);
+        assert_eq!(host.move_to("2026-01-01T09:32:00").await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_schedule_that_changes_before_its_turn_is_what_it_is_by_then() {
+        for (then, told) in [(Missed::Skip, 0), (Missed::RunOnce, 1)] {
+            let claims: Arc<InMemory> = Arc::default();
+            let due = Due { tenant: tenant("demo", 1), name: "tick".into() };
+            claims.told.lock().unwrap().insert(due, at("2026-01-01T08:00:00"));
+            let host = Watch::start(&claims, "2026-01-01T09:30:00", CronTimings::default());
+            host.set("demo", "0 * * * *", Missed::RunOnce);
+            host.set("demo", "0 * * * *", then);
+            assert_eq!(host.move_to("2026-01-01T09:31:00").await, told);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_stops_in_the_middle_leaves_the_rest_to_others() {
+        let claims: Arc<InMemory> = Arc::default();
+        let host = Watch::start(&claims, "2026-01-01T08:59:30", CronTimings::default());
+        for server in 0..5_000 {
+            let schedule = Schedule {
+                name: "tick".to_owned(),
+                spec: "0 * * * *".parse().unwrap(),
+                missed: Missed::Skip,
+            };
+            host.keeper.set(&tenant("demo", server), &[schedule]);
+        }
+        host.clock.0.send_replace(at("2026-01-01T09:00:00"));
+        while host.told.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        host.closing.cancel();
+        assert_eq!(host.move_to("2026-01-01T09:00:00").await, TOGETHER);
+        assert_eq!(claims.told.lock().unwrap().len(), TOGETHER, "what is claimed was told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_many_missed_is_made_up_for_together() {
+        let claims: Arc<InMemory> = Arc::default();
+        for server in 0..5_000 {
+            let due = Due { tenant: tenant("demo", server), name: "tick".into() };
+            claims.told.lock().unwrap().insert(due, at("2026-01-01T08:00:00"));
+        }
+        let host = Watch::start(&claims, "2026-01-01T09:30:00", CronTimings::default());
+        for server in 0..5_000 {
+            let schedule = Schedule {
+                name: "tick".to_owned(),
+                spec: "0 * * * *".parse().unwrap(),
+                missed: Missed::RunOnce,
+            };
+            host.keeper.set(&tenant("demo", server), &[schedule]);
+        }
+        assert_eq!(host.move_to("2026-01-01T09:31:00").await, 5_000);
+        let asked = claims.claimed.load(Ordering::Relaxed);
+        assert_eq!(asked, 5_000 / TOGETHER, "claims, each of many");
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_slept_makes_up_for_what_it_slept_through() {
+        let slept = Watch::start(&Arc::default(), "2026-01-01T08:00:30", CronTimings::default());
+        slept.set("makes_up", "30 * * * *", Missed::RunOnce);
+        slept.set("skips", "30 * * * *", Missed::Skip);
+        assert_eq!(slept.move_to("2026-01-01T08:01:00").await, 0);
+        assert_eq!(slept.move_to("2026-01-01T11:50:00").await, 1, "11:30, and that once");
+        assert!(slept.told.lock().unwrap()[0].starts_with("cron-makes_up-"));
+    }
+
     #[tokio::test]
     async fn a_machine_that_slept_tells_the_last_minutes_and_no_more() {
         let timings = CronTimings { late: 3 * MINUTE, ..CronTimings::default() };
@@ -446,11 +636,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_database_that_is_away_for_a_moment_loses_nothing() {
         let claims: Arc<InMemory> = Arc::default();
-        claims.fails.store(TRIES - 1, std::sync::atomic::Ordering::Relaxed);
+        claims.fails.store(TRIES - 1, Ordering::Relaxed);
         let host = Watch::start(&claims, "2026-01-01T08:59:30", CronTimings::default());
         host.set("demo", "0 * * * *", Missed::Skip);
         assert_eq!(host.move_to("2026-01-01T09:00:00").await, 1);
-        claims.fails.store(TRIES, std::sync::atomic::Ordering::Relaxed);
+        claims.fails.store(TRIES, Ordering::Relaxed);
         assert_eq!(host.move_to("2026-01-01T09:03:00").await, 1);
     }
 

@@ -5,6 +5,7 @@
 mod breakers;
 mod calls;
 mod crashes;
+mod cron;
 mod dead_letters;
 mod delivery;
 mod discord_methods;

@@ -82,8 +82,8 @@ fn read(item: &Value) -> Result<Schedule, Finding> {
     })?;
     let missed = match item.get("missed") {
         None | Some(Value::Null) => Missed::default(),
-        Some(Value::String(text)) if text == "skip" => Missed::Skip,
-        Some(Value::String(text)) if text == "run_once" => Missed::RunOnce,
+        Some(Value::String(text)) if text == Missed::Skip.as_str() => Missed::Skip,
+        Some(Value::String(text)) if text == Missed::RunOnce.as_str() => Missed::RunOnce,
         Some(_) => {
             let message = format!("Schedule `{shown}`: `missed` must be \"skip\" or \"run_once\".");
             let hint = "leave it out for \"skip\": a time at which Bailey did not run is not made up for";

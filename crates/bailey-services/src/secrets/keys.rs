@@ -140,7 +140,7 @@ impl Keys {
         let keys = self.all();
         let Some(key) = keys.last() else { return Sealed { key: 0, bytes: Vec::new() } };
         let mut nonce = [0; NONCE_BYTES];
-        rand::rng().fill_bytes(&mut nonce);
+        from_the_system(&mut nonce);
         let payload = Payload { msg: text.as_bytes(), aad: purpose.as_bytes() };
         let mut bytes = nonce.to_vec();
         // It fails only for texts of 256 GiB.
@@ -188,13 +188,19 @@ impl Keys {
 impl Key {
     fn new(number: i32) -> Self {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-        rand::rng().fill_bytes(&mut *bytes);
+        from_the_system(&mut *bytes);
         Self { number, bytes }
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&(*self.bytes).into())
     }
+}
+
+/// Bytes nobody can foretell. A key or a nonce is not handed in: one that repeats would open everything.
+#[expect(clippy::disallowed_methods, reason = "keys and nonces come from the system and from nowhere else")]
+fn from_the_system(bytes: &mut [u8]) {
+    rand::rng().fill_bytes(bytes);
 }
 
 fn read(path: &Path) -> Result<Vec<Key>, KeysError> {

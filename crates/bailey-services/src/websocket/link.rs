@@ -129,7 +129,7 @@ impl Link {
                 self.outbox.add(SocketNews::Closed { reason, will_reconnect: true }, None);
             }
             let usual = WAITS[(failures.max(1) - 1).min(WAITS.len() - 1)];
-            let wait = usual + usual.mul_f64(rand::rng().random_range(0.0..0.5));
+            let wait = usual + usual.mul_f64(self.shared.rng().random_range(0.0..0.5));
             let due = self.shared.clock.now() + wait;
             self.due.store(due.0, Ordering::Release);
             drop((broken, making));

@@ -23,6 +23,7 @@ use bailey_protocol::method::websocket::{
 use bailey_protocol::{CallError, Clock, Grants, GuildId, Tenant, limits};
 use futures_util::future::BoxFuture;
 use rand::RngExt;
+use rand::rngs::StdRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,6 +58,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     sink: OnceLock<Arc<dyn SocketSink>>,
     kept: Mutex<Kept>,
+    /// For names of connections, and waits that are not all alike.
+    rng: Mutex<StdRng>,
     tasks: TaskTracker,
     stop: CancellationToken,
     /// Plugins can act: until then no connection is made.
@@ -115,6 +118,7 @@ impl Websockets {
         secrets: Secrets,
         database: Database,
         clock: Arc<dyn Clock>,
+        rng: StdRng,
     ) -> Self {
         let shared = Shared {
             outbound,
@@ -124,6 +128,7 @@ impl Websockets {
             clock,
             sink: OnceLock::new(),
             kept: Mutex::default(),
+            rng: Mutex::new(rng),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             begun: watch::Sender::new(false),
@@ -331,7 +336,7 @@ impl Websockets {
     fn keep(&self, grants: Arc<Grants>, wanted: Ensure) -> Ensured {
         let shared = &self.shared;
         let (tenant, wanted) = (grants.tenant().clone(), Arc::new(wanted));
-        let id = format!("{:016x}", rand::rng().random::<u64>());
+        let id = format!("{:016x}", shared.rng().random::<u64>());
         let (said, state) = watch::channel(SocketState::Connecting);
         let (orders, ordered) = mpsc::channel(limits::SOCKET_SEND_QUEUE);
         let (end, due) = (shared.stop.child_token(), Arc::new(AtomicI64::new(i64::MAX)));
@@ -362,6 +367,10 @@ impl Websockets {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rng(&self) -> MutexGuard<'_, StdRng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_out(&self, tenant: &Tenant, name: &SocketName) {

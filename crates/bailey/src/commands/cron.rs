@@ -106,6 +106,7 @@ fn as_json(listed: &Listed) -> serde_json::Value {
         "server": listed.tenant.guild.to_string(),
         "name": listed.schedule.name,
         "spec": listed.schedule.spec.as_str(),
+        "missed": listed.schedule.missed.as_str(),
         "enabled": listed.enabled,
         "next": if listed.enabled { at(listed.next) } else { None },
         "last": at(listed.last),

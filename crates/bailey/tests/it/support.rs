@@ -306,16 +306,20 @@ impl People {
             let mut looks = tokio::time::interval(Duration::from_millis(50));
             loop {
                 looks.tick().await;
-                let observed = self.get("observed?since=0").await;
-                let messages = observed.as_array().unwrap().iter().map(|item| &item["message"]);
-                let said = messages.filter(|message| message["bot"] == true && message["content"] == content);
-                if said.count() >= times {
+                if self.heard(content).await >= times {
                     return;
                 }
             }
         };
         let heard = tokio::time::timeout(PATIENCE, listening).await;
         assert!(heard.is_ok(), "the bot did not say {content:?} {times} times");
+    }
+
+    /// How often the bot has said this so far.
+    pub(crate) async fn heard(&self, content: &str) -> usize {
+        let observed = self.get("observed?since=0").await;
+        let messages = observed.as_array().unwrap().iter().map(|item| &item["message"]);
+        messages.filter(|message| message["bot"] == true && message["content"] == content).count()
     }
 
     async fn get(&self, path: &str) -> Value {

@@ -8,7 +8,7 @@ use super::Due;
 
 /// The schedules of all installations.
 #[derive(Debug, Default)]
-pub struct Table {
+pub struct Timetable {
     tenants: HashMap<Tenant, Vec<Schedule>>,
     /// By schedule, made anew when something changed.
     by_spec: Option<Vec<Group>>,
@@ -21,7 +21,7 @@ struct Group {
     members: Vec<Due>,
 }
 
-impl Table {
+impl Timetable {
     /// Sets the schedules of an installation; none takes it out.
     pub fn set(&mut self, tenant: Tenant, schedules: Vec<Schedule>) {
         let changed = match schedules.is_empty() {
@@ -36,6 +36,16 @@ impl Table {
     /// The schedules of an installation.
     pub fn of(&self, tenant: &Tenant) -> &[Schedule] {
         self.tenants.get(tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// One schedule of an installation.
+    pub fn schedule(&self, due: &Due) -> Option<&Schedule> {
+        self.of(&due.tenant).iter().find(|schedule| schedule.name == *due.name)
+    }
+
+    /// The schedules of all installations, in no order.
+    pub fn all(&self) -> impl Iterator<Item = (&Tenant, &[Schedule])> {
+        self.tenants.iter().map(|(tenant, schedules)| (tenant, schedules.as_slice()))
     }
 
     /// Who is due in a minute.
@@ -72,11 +82,11 @@ mod tests {
 
     #[test]
     fn each_is_due_at_its_own_times() {
-        let mut table = Table::default();
-        table.set(tenant("one", 1), vec![schedule("a", "0 9 * * *"), schedule("b", "*/5 * * * *")]);
-        table.set(tenant("one", 2), vec![schedule("a", "0 9 * * *")]);
+        let mut timetable = Timetable::default();
+        timetable.set(tenant("one", 1), vec![schedule("a", "0 9 * * *"), schedule("b", "*/5 * * * *")]);
+        timetable.set(tenant("one", 2), vec![schedule("a", "0 9 * * *")]);
         let mut due = |at: &str| {
-            let due = table.due(at.parse().unwrap());
+            let due = timetable.due(at.parse().unwrap());
             let mut shown: Vec<_> =
                 due.iter().map(|due| format!("{} {}", due.tenant.guild, due.name)).collect();
             shown.sort();
@@ -85,8 +95,8 @@ mod tests {
         assert_eq!(due("2026-01-01T09:00:00"), ["1 a", "1 b", "2 a"]);
         assert_eq!(due("2026-01-01T09:05:00"), ["1 b"]);
         assert_eq!(due("2026-01-01T09:01:00"), [""; 0]);
-        table.set(tenant("one", 1), Vec::new());
-        assert_eq!(table.due("2026-01-01T09:00:00".parse().unwrap()).len(), 1);
-        assert!(table.of(&tenant("one", 1)).is_empty());
+        timetable.set(tenant("one", 1), Vec::new());
+        assert_eq!(timetable.due("2026-01-01T09:00:00".parse().unwrap()).len(), 1);
+        assert!(timetable.of(&tenant("one", 1)).is_empty());
     }
 }
