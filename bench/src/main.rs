@@ -74,7 +74,6 @@ async fn run(asked: Arguments) -> Result<(), BenchError> {
     ephemeral::measure(&bench, &mut table).await?;
     logs::measure(&bench, &mut table).await?;
     metrics::measure(&bench, &mut table).await?;
-    cron::measure(&bench, &mut table).await?;
     discord::measure(&bench, &mut table).await?;
     outbound::measure(&bench, &mut table).await?;
     cron::measure(&bench, &mut table).await?;

@@ -383,7 +383,7 @@ mod tests {
                     Some((from, to)) => (from.parse().unwrap(), to.parse().unwrap()),
                     None => return range.parse() == Ok(number),
                 };
-                (from..=to).contains(&number) && (number - from) % step.parse::<u32>().unwrap() == 0
+                (from..=to).contains(&number) && (number - from).is_multiple_of(step.parse().unwrap())
             })
         }
 

@@ -92,7 +92,10 @@ async fn connections_and_requests_for_a_while_take_no_more_memory() {
         outbound.clone(),
         hosts.clone(),
         secrets.clone(),
-        scratch.database.clone(), clock as _, rand::make_rng());
+        scratch.database.clone(),
+        clock as _,
+        rand::make_rng(),
+    );
     let http = Http::new(outbound, hosts, secrets, OwnAuthorization::Sent, NonZeroU32::MAX);
     let plugin = Arc::new(Count(AtomicUsize::new(0)));
     kept.attach(Arc::clone(&plugin) as _);

@@ -97,7 +97,8 @@ fn sockets(scratch: &Scratch, port: u16) -> Websockets {
     let clock = Arc::new(scratch.clock.clone());
     let secrets = Secrets::new(scratch.database.clone(), Keys::of_this_run(), Arc::clone(&clock) as _);
     let hosts = AllowedHosts::new(scratch.database.clone(), outbound.clone(), Arc::clone(&clock) as _);
-    let sockets = Websockets::new(outbound, hosts, secrets, scratch.database.clone(), clock, rand::make_rng());
+    let sockets =
+        Websockets::new(outbound, hosts, secrets, scratch.database.clone(), clock, rand::make_rng());
     sockets.begin();
     sockets
 }

@@ -140,7 +140,7 @@ async fn what_was_missed_while_nothing_ran_is_made_up_for_once() {
     };
     let both = [shown("made_up", "run_once", Some(at(missed))), shown("skipped", "skip", None)];
     assert_eq!(list(&["--plugin", "clockwork", "--server", &server]).await, both);
-    assert_eq!(list(&["--server", "1"]).await, [json!(0); 0]);
+    assert!(list(&["--server", "1"]).await.is_empty());
     let (code, said, _) = place.run(&["cron", "list", "--database-url", &url]).await;
     assert!(code == Some(0) && said.contains("WHEN (UTC)") && said.contains(&at(missed)), "{said}");
     assert!(bailey.end_by(Signal::TERM).await.success());
