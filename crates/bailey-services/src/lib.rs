@@ -55,6 +55,8 @@ pub struct ServicesOptions {
     pub own_authorization: OwnAuthorization,
     /// How often a minute each plugin may ask other servers, on each server.
     pub proxy_requests_per_minute: NonZeroU32,
+    /// Where it is written down what other servers answer, if anywhere.
+    pub record: Option<Arc<http::Record>>,
     /// What secrets are sealed with.
     pub keys: Keys,
     /// Names connections, and sets those apart that were lost together.
@@ -78,6 +80,7 @@ impl ServicesOptions {
             })?,
             own_authorization: OwnAuthorization::default(),
             proxy_requests_per_minute: limits::PROXY_REQUESTS_PER_MINUTE,
+            record: None,
             keys: Keys::of_this_run(),
             rng: rand::make_rng(),
         })
@@ -140,7 +143,8 @@ impl Services {
             secrets.clone(),
             options.own_authorization,
             options.proxy_requests_per_minute,
-        );
+        )
+        .recording(options.record);
         Self {
             websockets,
             secrets,

@@ -86,6 +86,9 @@ pub(crate) struct Dev {
     pub(crate) unsafe_bare: bool,
     #[command(flatten)]
     pub(crate) long_lived: LongLivedOptions,
+    /// Write what other servers answer to this file, as steps for a script
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record_http: Option<PathBuf>,
     /// Servers the simulated Discord has; the plugin is installed on each
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) servers: u16,

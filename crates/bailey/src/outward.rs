@@ -1,8 +1,10 @@
 //! How plugins reach other people's servers in this run, and what their secrets are sealed with.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bailey_outbound::{NameServers, Network, Outbound, OutboundConfig, Trust};
+use bailey_services::http::Record;
 use bailey_services::{Keys, OwnAuthorization, RedisServer, ServicesOptions};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -24,9 +26,17 @@ pub(crate) fn services(
             false => OwnAuthorization::Sent,
         },
         proxy_requests_per_minute: options.proxy_requests_per_minute,
+        record: None,
         keys: keys(&options.keys, data)?,
         rng: rand::make_rng(),
     })
+}
+
+/// Where what other servers answer is to be written down.
+pub(crate) fn record(path: &Path) -> Result<Arc<Record>, CommandError> {
+    let shown = path.display();
+    let open = Record::open(path);
+    open.map(Arc::new).map_err(|error| CommandError::usage(format!("cannot write to {shown}: {error}")))
 }
 
 /// The keys of the file that was named, else of the one in the data directory.

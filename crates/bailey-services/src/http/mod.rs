@@ -1,5 +1,7 @@
 //! `proxy.request`: what a plugin asks other servers, within what its server agreed to.
 
+mod record;
+
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
+use self::record::Answered;
+pub use self::record::Record;
 use crate::hosts::{AllowedHosts, Way};
 use crate::secrets::Secrets;
 
@@ -38,6 +42,7 @@ pub struct Http {
     secrets: Secrets,
     own_authorization: OwnAuthorization,
     pace: Arc<Pace>,
+    record: Option<Arc<Record>>,
 }
 
 struct Pace {
@@ -65,7 +70,14 @@ impl Http {
             clock,
             taken: Default::default(),
         };
-        Self { outbound, hosts, secrets, own_authorization, pace: Arc::new(pace) }
+        Self { outbound, hosts, secrets, own_authorization, pace: Arc::new(pace), record: None }
+    }
+
+    /// The same, writing down what other servers answer.
+    #[must_use]
+    pub fn recording(mut self, record: Option<Arc<Record>>) -> Self {
+        self.record = record;
+        self
     }
 
     /// What is on the other side.
@@ -100,12 +112,19 @@ impl Http {
         }
         let reach = self.hosts.reach(tenant, Way::Http, domains).await?;
         let (method, url) = (request.method().to_owned(), request.shown_url());
+        let whole_url = self.record.as_ref().map(|_| self.secrets.blot(tenant, &params.url).into_owned());
         let asker = tenant.to_string();
         let answer = self.outbound.fetch(&asker, &reach, request).await;
         match answer {
             Ok(answer) => {
                 tracing::debug!(%tenant, method, url, status = answer.status, bytes = answer.body.len(), "asked another server");
-                Ok(self.shown(tenant, answer))
+                let shown = self.shown(tenant, answer);
+                if let (Some(record), Some(url)) = (&self.record, whole_url) {
+                    let (headers, body) = (&shown.headers, &shown.body);
+                    let (status, body_b64) = (shown.status, shown.body_b64.as_deref());
+                    record.note(&Answered { method: &method, url: &url, status, headers, body, body_b64 });
+                }
+                Ok(shown)
             }
             Err(error) => {
                 tracing::debug!(%tenant, method, url, %error, "asked another server in vain");

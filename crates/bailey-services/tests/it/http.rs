@@ -217,3 +217,36 @@ async fn an_administrator_adds_a_host_for_one_plugin_on_one_server() {
     let error = door.hosts.allow(&one, Way::Http, Some(&administrator), &more).await;
     assert!(error.unwrap_err().to_string().contains(&limits::ALLOWED_HOSTS.to_string()));
 }
+
+/// What was answered once is answered again, and holds no secret.
+#[tokio::test]
+async fn answers_are_written_down_as_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    let mut door = Door::new(OwnAuthorization::Sent).await;
+    door.http = door.http.recording(Some(Arc::new(bailey_services::http::Record::open(&path).unwrap())));
+    let demo = tenant("demo", 1);
+    door.bind("KEY", "hidden-value").await;
+    door.answers(json!({"url": "https://api.example.com/echo?k=1", "status": 201, "headers": {"x-a": "1", "date": "today"},
+        "body": "your key is hidden-value"}));
+    door.answers(json!({"url": "https://api.example.com/bytes", "body_b64": "//4="}));
+    let asked = json!({"method": "POST", "url": "https://api.example.com/echo?k=1", "secret_auth": "KEY"});
+    let first = door.ask(&demo, asked.clone()).await.unwrap();
+    let bytes = door.ask(&demo, json!({"url": "https://api.example.com/bytes"})).await.unwrap();
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(!written.contains("hidden-value"), "{written}");
+
+    let again = Door::new(OwnAuthorization::Sent).await;
+    again.bind("KEY", "hidden-value").await;
+    for line in written.lines() {
+        let step: Value = serde_json::from_str(line).unwrap();
+        again.answers(step["http"].clone());
+    }
+    let replayed = again.ask(&demo, asked).await.unwrap();
+    assert_eq!((&replayed["status"], &replayed["body"]), (&first["status"], &first["body"]));
+    assert_eq!(replayed["headers"], json!({"x-a": "1"}));
+    assert_eq!(
+        again.ask(&demo, json!({"url": "https://api.example.com/bytes"})).await.unwrap()["body_b64"],
+        bytes["body_b64"]
+    );
+}

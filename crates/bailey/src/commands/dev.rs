@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bailey_host::{Observation, Observer};
+use bailey_services::ServicesOptions;
 use bailey_sim::ClockMode;
 use tokio::sync::mpsc;
 
@@ -39,7 +40,10 @@ pub(crate) async fn run(options: Dev) -> Result<ExitCode, CommandError> {
     let stack = Simulated::start(SimulatedOptions {
         folders: &folders,
         database: Choice::of(&options.places, kept),
-        services: outward::services(&options.outward, redis, &folders.data)?,
+        services: ServicesOptions {
+            record: options.record_http.as_deref().map(outward::record).transpose()?,
+            ..outward::services(&options.outward, redis, &folders.data)?
+        },
         python: &options.plugins.python,
         walls: if options.unsafe_bare { Walls::None } else { options.sandbox.into() },
         bind: options.bind,
