@@ -104,6 +104,14 @@ codes! {
     CronSpecInvalid = "cron_spec_invalid",
     /// A schedule is due more often than it may be.
     CronSpecTooFrequent = "cron_spec_too_frequent",
+    /// A function for a schedule has no entry in the manifest.
+    CronTaskNotInManifest = "cron_task_not_in_manifest",
+    /// A function is to be called at intervals, which no process waits for.
+    ScheduleTaskNeverRuns = "schedule_task_never_runs",
+    /// A schedule has no function, though others have.
+    CronMissingTask = "cron_missing_task",
+    /// No schedule has a function that can be seen.
+    CronTasksNotFound = "cron_tasks_not_found",
     /// A host is not a bare name or address that may be asked for.
     ProxyDomainInvalid = "proxy_domain_invalid",
     /// More hosts than a manifest may ask for.

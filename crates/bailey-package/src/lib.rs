@@ -13,6 +13,7 @@ pub mod limits;
 pub mod manifest;
 mod name;
 mod package;
+mod tasks;
 mod unpack;
 
 pub use finding::{Code, Finding, Findings, Severity};

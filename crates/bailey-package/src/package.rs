@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::finding::{Code, Finding, Findings};
 use crate::manifest::Manifest;
-use crate::{archive, directory, handlers, limits, name, unpack};
+use crate::{archive, directory, handlers, limits, name, tasks, unpack};
 
 /// A plugin package that passed every check needed to run it.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ impl Package {
         match manifest {
             Some(mut manifest) if !findings.has_errors() => {
                 handlers::merge_commands(&files, &mut manifest, &mut findings);
+                tasks::compare(&files, &manifest, &mut findings);
                 let content_hash = hash(&files);
                 Ok(Self { manifest, files, requirements, content_hash, warnings: findings.into_vec() })
             }

@@ -209,6 +209,59 @@ fn schedules_are_read_with_their_names() {
     assert_eq!(schedules[1].missed, bailey_protocol::schedule::Missed::RunOnce);
 }
 
+/// The warnings of a plugin with these schedules and this code.
+fn compared(schedules: &[&str], code: &str) -> Vec<String> {
+    let cron: Vec<Value> = schedules.iter().map(|name| json!({"spec": "0 9 * * *", "name": name})).collect();
+    let package = bailey_package::Package::from_zip(&crate::zip_of(&[
+        ("manifest.json", more(json!({"cron": cron})).as_bytes()),
+        ("__main__.py", b""),
+        ("parts/times.py", code.as_bytes()),
+        ("notes.txt", b"@plugin.cron('0 9 * * *')\ndef in_a_text(ctx): pass\n@plugin.schedule(60)"),
+    ]))
+    .unwrap();
+    package.warnings.iter().map(|warning| format!("{} {}", warning.code.as_str(), warning.message)).collect()
+}
+
+#[test]
+fn schedules_and_their_functions_are_compared() {
+    let plain = "@plugin.cron(\"0 9 * * *\")\ndef daily(ctx): pass\n";
+    let decorated = "    @bot.cron( '0 9 * * *' )  # at nine\r\n\n    # a remark\n    @other(1)\n    async def daily(self):\n";
+    for code in [plain, decorated] {
+        assert_eq!(compared(&["daily"], code), [""; 0], "{code}");
+        assert_eq!(
+            compared(&[], code),
+            [
+                "cron_task_not_in_manifest `daily` is scheduled in code but not in the manifest, so it will not run here."
+            ],
+            "{code}"
+        );
+        assert_eq!(
+            compared(&["daily", "weekly"], code),
+            ["cron_missing_task Schedule `weekly` fires, but no cron function has that name."],
+            "{code}"
+        );
+    }
+    for unseen in [
+        "",
+        "@plugin.cron(SPEC)\ndef daily(ctx): pass\n",
+        "# @plugin.cron('0 9 * * *')\ndef daily(ctx): pass\n",
+    ] {
+        assert_eq!(
+            compared(&["daily"], unseen),
+            [
+                "cron_tasks_not_found No function with `@plugin.cron(\"...\")` was found; the names of the schedules are unchecked."
+            ],
+            "{unseen}"
+        );
+    }
+    // Told of every schedule, it needs no functions.
+    assert_eq!(compared(&["daily"], "@plugin.on_event('cron')\ndef on_time(ctx, event): pass\n"), [""; 0]);
+    assert_eq!(
+        compared(&[], "@plugin.schedule(60)\ndef a(ctx): pass\n@plugin.schedule(90)\ndef b(ctx): pass\n"),
+        ["schedule_task_never_runs Interval tasks (`@plugin.schedule`) do not run here."]
+    );
+}
+
 #[test]
 fn a_host_that_reaches_nothing_is_said_so_and_the_plugin_runs() {
     for domain in [
