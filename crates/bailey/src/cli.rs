@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a plugin in a simulated Discord and keep it running
-    Dev(Dev),
+    Dev(Box<Dev>),
     /// Play a script with a plugin in a simulated Discord and check what comes of it
     Try(Try),
     /// Run the simulated Discord alone

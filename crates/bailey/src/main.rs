@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
-            Command::Dev(options) => commands::dev::run(options).await,
+            Command::Dev(options) => commands::dev::run(*options).await,
             Command::Try(options) => commands::try_script::run(options).await,
             Command::Sim(options) => commands::sim::run(options).await,
             Command::SqlHardening => commands::sql_hardening::run(),
