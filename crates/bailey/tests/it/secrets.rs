@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use crate::serve::Place;
-use crate::support::bailey;
+use crate::support::{PATIENCE, bailey};
 
 /// Runs a command on the data of a place; what it says, and whether it succeeded.
 async fn run(place: &Place, arguments: &[&str], input: &str) -> (bool, String) {
@@ -63,8 +63,17 @@ async fn an_operator_looks_after_secrets_and_schedules() {
     assert!(succeeded && said.contains("sealed 2 secrets with key 2"), "{said}");
     place.sim.people.say(serde_json::json!({"content": "!read OWN"})).await;
     place.sim.people.hear("It has 7 characters.", 1).await;
-    let (_, log) = run(&place, &["logs", "outside"], "").await;
-    assert!(log.contains("the value is [secret]") && !log.contains("another"), "{log}");
+    // Lines are written together, a moment later.
+    let logged = async {
+        loop {
+            let (_, log) = run(&place, &["logs", "outside"], "").await;
+            assert!(!log.contains("another"), "{log}");
+            if log.contains("the value is [secret]") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, logged).await.expect("the line was not kept");
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &std::fs::metadata(place.data.path().join("secret-keys")).unwrap().permissions(),
     );
