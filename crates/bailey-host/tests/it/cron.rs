@@ -85,6 +85,7 @@ impl Place {
             rates: HostRates::default(),
             observer: Observer::default(),
         });
+        host.begin_to_tell_time();
         Self { host, starts, clock, claims, kept }
     }
 
