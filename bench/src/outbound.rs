@@ -58,6 +58,7 @@ pub(crate) async fn measure(bench: &Bench, table: &mut Table) -> Result<(), Benc
     let secrets = Secrets::new(database.clone(), Keys::of_this_run(), Arc::clone(&clock) as _);
     let hosts = AllowedHosts::new(database, outbound.clone(), clock);
     let http = Http::new(outbound, hosts, secrets, OwnAuthorization::Sent, NonZeroU32::MAX);
+    bailey_discord::install_tls_provider();
     let direct = reqwest::Client::builder().no_proxy().build().map_err(|error| failed(error.to_string()))?;
     let tenant = Tenant {
         plugin: "bench".parse().map_err(|_| failed("a plugin's id".to_owned()))?,
